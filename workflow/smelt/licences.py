@@ -1,7 +1,9 @@
 """Licences by the names that the Hugging Face hub has for them, and those that follow from where a text comes from."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -13,6 +15,11 @@ OTHER = "other"
 """What the hub calls a licence that it has no name for: the card has its own name and where it is to be read."""
 LINK = explain(r"^https://[^\s/]+\.[^\s/]+(/\S*)?$", "an address that begins with https://")
 OWN_NAME = explain(r"^[a-z0-9][a-z0-9.-]*$", "a name of a to z, 0 to 9, '.' and '-'")
+LONGEST_STATED = 200
+"""Characters of a licence's name in a card: a longer one is no name."""
+ADDRESS = re.compile(r"https?://[^/]+\.[^/]+(/.*)?", re.IGNORECASE)
+FILE_OF_HUB = re.compile(r"https://huggingface\.co/[^/]+/[^/]+/(blob|raw|resolve)/")
+MARKUP = re.compile(r"[\\\[\]|`*<>]")
 
 # Identifiers of the hub (https://huggingface.co/docs/hub/repositories-licenses), without `other` and `unknown`.
 LICENCES = frozenset(
@@ -68,7 +75,17 @@ class OtherLicence(Entry):
 
     def __str__(self) -> str:
         """Its name and address, in Markdown."""
-        return f"[{self.name}]({self.link})"
+        name = MARKUP.sub(r"\\\g<0>", self.name)
+        return f"[{name}]({self.link})" if self.link else name
+
+
+class StatedLicence(OtherLicence):
+    """The same in the words of a card, which somebody else wrote."""
+
+    name: str
+    """One line of printable characters."""
+    link: str = ""
+    """An address of the web; "" where the card has none."""
 
 
 HubLicence = Annotated[str, AfterValidator(known_licence), Field(json_schema_extra={"format": "licence of the hub"})]
@@ -78,7 +95,8 @@ Licence = HubLicence | OtherLicence
 def fields_of_card(licence: str | OtherLicence | None) -> dict[str, Any]:
     """Return what the front matter of a card of the hub has for a licence."""
     if isinstance(licence, OtherLicence):
-        return {"license": OTHER, "license_name": licence.name, "license_link": licence.link}
+        link = {"license_link": licence.link} if licence.link else {}
+        return {"license": OTHER, "license_name": licence.name, **link}
     return {"license": licence}
 
 
@@ -90,10 +108,30 @@ def licence_of_card(card: Mapping[str, Any], files: str = "") -> str | OtherLice
         files: address of the folder of the card's repository, for a link to a file in it; "" where it has none.
     """
     stated, name, link = card.get("license"), card.get("license_name"), card.get("license_link")
-    if stated == OTHER and isinstance(name, str) and isinstance(link, str):
-        address = link if "://" in link or not files else f"{files}/{link.removeprefix('./')}"
-        try:
-            return OtherLicence(name=name.lower(), link=address)
-        except ValueError:  # words of other people, which need not be as ours
-            return OTHER
-    return stated if isinstance(stated, str) else None
+    if stated != OTHER:
+        return stated if isinstance(stated, str) else None
+    words = " ".join(name.split()) if isinstance(name, str) else ""
+    if not words or not words.isprintable() or len(words) > LONGEST_STATED:
+        return OTHER
+    address = link.strip() if isinstance(link, str) else ""
+    if address and files and "://" not in address:
+        address = f"{files}/{address.removeprefix('./')}"
+    address = quote(address, safe="%/:?#[]@!$&'*+,;=~")
+    return StatedLicence(name=words, link=address if ADDRESS.fullmatch(address) else "")
+
+
+def shared_licence(licences: Sequence[str | OtherLicence | None]) -> str | OtherLicence | None:
+    """Return the first of some licences if all are one; None where one is not known, or they differ.
+
+    The address of a file in a repository of the hub names repository and commit, which differ from model to model: such
+    licences are one if their names are.
+    """
+    if len(licences) > 1 and OTHER in licences:  # two without a name need not be one
+        return None
+    return licences[0] if len(set(map(_identity, licences))) == 1 else None
+
+
+def _identity(licence: str | OtherLicence | None) -> str | tuple[str, str] | None:
+    if not isinstance(licence, OtherLicence):
+        return licence
+    return licence.name.lower(), "" if FILE_OF_HUB.match(licence.link) else licence.link

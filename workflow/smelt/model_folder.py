@@ -20,7 +20,7 @@ from smelt.companions import PICKLES, module_folders, refuse_adapter
 from smelt.errors import SmeltError, not_found
 from smelt.files import read_json, write_json
 from smelt.hub_errors import hub_errors
-from smelt.licences import OTHER, licence_of_card
+from smelt.licences import licence_of_card, shared_licence
 from smelt.model_families import fills_masks, refuse_without_pieces
 from smelt.pretrained import CLASSES, TERMS, WEIGHTS, refuse_files_elsewhere, say_code_is_left, unreadable
 
@@ -265,10 +265,7 @@ def read_inherited(folders: Sequence[Path]) -> dict[str, Any]:
     """
     cards = [read_published_card(folder) for folder in folders]
     bases = [str(base) for card in cards for base in _as_list(card.get("base_model"))]
-    licences = {licence_of_card(card) for card in cards}
-    licence = licences.pop() if len(licences) == 1 else None
-    if licence == OTHER and len(cards) > 1:  # two without a name need not be one
-        licence = None
+    licence = shared_licence([licence_of_card(card) for card in cards])
     return {"base_models": list(dict.fromkeys(bases)), "licence": licence}
 
 

@@ -14,7 +14,7 @@ from transformers import BertConfig
 
 from smelt.card import Card, card_text, write_card
 from smelt.energy import Energy
-from smelt.licences import OtherLicence, licence_of_card
+from smelt.licences import OtherLicence, StatedLicence, licence_of_card, shared_licence
 from smelt.model_folder import read_inherited
 from smelt.provenance import code_revision, digest, machine, sha256_of, write_provenance
 
@@ -80,27 +80,57 @@ def test_a_card_takes_over_what_all_sources_share(tmp_path: Path) -> None:
     assert read_inherited(folders) == {"base_models": ["org/one", "org/two"], "licence": None}
 
 
+WEB = "https://x.org/l"
 OTHER = [
-    ({"license_name": "Mine-1", "license_link": "LICENSE"}, OtherLicence(name="mine-1", link=f"{FILES}/LICENSE")),
-    ({"license_name": "mine", "license_link": "https://x.org/l"}, OtherLicence(name="mine", link="https://x.org/l")),
-    ({"license_name": "our own words", "license_link": "LICENSE"}, "other"),
-    ({}, "other"),
+    ({"license_name": "Mine-1", "license_link": "LICENSE"}, ("Mine-1", f"{FILES}/LICENSE")),
+    ({"license_name": "mine", "license_link": WEB}, ("mine", WEB)),
+    (
+        {"license_name": " x_y  z", "license_link": "./our LICENSE (1).md"},
+        ("x_y z", f"{FILES}/our%20LICENSE%20%281%29.md"),
+    ),
+    ({"license_name": "x_y z", "license_link": "http://x.org"}, ("x_y z", "http://x.org")),
+    ({"license_name": "mine"}, ("mine", "")),
+    ({"license_name": "two\nlines", "license_link": "javascript://x.org/%0aalert()"}, ("two lines", "")),
+    ({"license_name": "hidden\u202e\x1b[1m", "license_link": WEB}, None),
+    ({"license_name": "long" * 51, "license_link": WEB}, None),
+    ({"license_link": WEB}, None),
+    ({}, None),
 ]
 
 
 @pytest.mark.parametrize(("stated", "found"), OTHER)
 def test_a_licence_without_a_name_of_the_hub_keeps_its_own(
-    tmp_path: Path, stated: dict[str, str], found: OtherLicence | str
+    tmp_path: Path, stated: dict[str, str], found: tuple[str, str] | None
 ) -> None:
     licence = licence_of_card({"license": "other"} | stated, FILES)
-    assert licence == found
+    assert licence == (StatedLicence(name=found[0], link=found[1]) if found else "other")
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_card(tmp_path / name, replace(CARD, licence=licence))
-    assert read_inherited([tmp_path / "a"])["licence"] == found
+    assert read_inherited([tmp_path / "a"])["licence"] == licence
     # Two without a name need not be the same.
     both = read_inherited([tmp_path / "a", tmp_path / "b"])["licence"]
-    assert both == (found if isinstance(found, OtherLicence) else None)
+    assert both == (licence if found else None)
+
+
+def test_files_of_repositories_hold_the_same_licence_if_its_name_is_the_same() -> None:
+    one, other = (f"https://huggingface.co/org/{name}/blob/3f076fd/LICENSE" for name in ("one", "other"))
+
+    def shared(*licences: tuple[str, str]) -> bool:
+        return shared_licence([StatedLicence(name=name, link=link) for name, link in licences]) is not None
+
+    assert shared(("Mine", one), ("mine", other))
+    assert not shared(("mine", one), ("theirs", one))
+    assert not shared(("mine", one), ("mine", WEB))
+    assert not shared(("mine", f"{WEB}/1"), ("mine", f"{WEB}/2"))
+    own = OtherLicence(name="mine", link=WEB)
+    assert shared_licence([own, StatedLicence(name="mine", link=WEB)]) == own
+    assert shared_licence([own, None]) is None
+
+
+def test_a_stated_name_is_no_markup() -> None:
+    licence = StatedLicence(name="a](b) | <c>", link=WEB)
+    assert str(licence) == rf"[a\](b) \| \<c\>]({WEB})"
 
 
 def test_provenance_names_code_settings_inputs_libraries_seeds_and_machine(tmp_path: Path) -> None:

@@ -168,6 +168,27 @@ def test_a_licence_that_the_hub_has_no_name_for_has_its_own() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_adopted_models_share_a_licence_by_its_name_although_each_has_a_file_of_it() -> None:
+    files = [f"https://huggingface.co/org/{name}/blob/3f076fd/LICENSE" for name in ("base", "texts")]
+    path = Path("results/tiny/models/base/README.md")
+    kept = path.read_text()
+    learns = (
+        "maker: reduce, source: base, corpus: news, size: 100",
+        "maker: distil, recipe: distil, teacher: base, corpus: news",
+    )
+    texts = ("text_licence: cc-by-4.0", f"text_licence: {{name: x-y, link: {files[1]}}}")
+    try:
+        stated = f"license: other\nlicense_name: X-Y\nlicense_link: {files[0]}"
+        path.write_text(kept.replace("license: mit", stated))
+        found = make_card(find_model(load(learns, texts), "cut"), "me/model").card
+    finally:
+        path.write_text(kept)
+    assert (found.data.license, found.data.license_name, found.data.license_link) == ("other", "X-Y", files[0])
+    why = f"share, by its name (org/base: [X-Y]({files[0]}); text files of the study: [x-y]({files[1]}))."
+    assert why in found.text
+
+
+@pytest.mark.usefixtures("here")
 def test_a_fine_tuned_model_has_its_own_scores_and_the_terms_of_its_task() -> None:
     run = Path("results/tiny/finetuned/small/wikiann-dev/seed-2")
     write_finetuned(run, {"sw": 0.25, "en": 0.75, "all": 0.5})

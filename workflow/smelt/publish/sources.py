@@ -9,7 +9,7 @@ from typing import Any
 from smelt.card import TOKENS, CardValue
 from smelt.files import read_json
 from smelt.languages import iso_codes
-from smelt.licences import LICENCES, OtherLicence, hub_licence, licence_of_card, licence_of_wikipedia
+from smelt.licences import LICENCES, OtherLicence, hub_licence, licence_of_card, licence_of_wikipedia, shared_licence
 from smelt.model_folder import read_published_card
 from smelt.publish.subject import CARD, PROVENANCE, PublishedModel
 from smelt.report.runs import machines_in_words, read_cost
@@ -145,10 +145,11 @@ def terms_of(published: PublishedModel) -> Terms:
     found = dict(_licences(published, published.model))
     if task := published.task_file:
         found[f"the data of {task.title} ({task.licence})"] = hub_licence(task.licence)
-    licences = set(found.values())
+    licences = list(found.values())
     listed = "; ".join(f"{what}: {licence or UNKNOWN}" for what, licence in found.items())
-    if len(licences) == 1 and None not in licences:
-        return Terms(licences.pop(), f"It is the licence that all it was made from share ({listed}).")
+    if shared := shared_licence(licences):
+        by_name = ", by its name" if len({str(licence) for licence in licences}) > 1 else ""
+        return Terms(shared, f"It is the licence that all it was made from share{by_name} ({listed}).")
     reason = "not all licences of what it was made from are known" if None in licences else "they differ"
     return Terms(None, f"No licence is stated, because {reason} ({listed}).")
 
