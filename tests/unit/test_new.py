@@ -1,6 +1,8 @@
 """`smelt new` writes a study that is right and can be planned, for each kind of text and machine, or one line."""
 
 import builtins
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +11,14 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.new import MACHINES, tasks_in
+from smelt.report.render import two_digits
+from smelt.study.catalogue import Catalogue
+from smelt.study.plan import planned_stages, total
 from smelt.study.schema import load_study
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = {"train": 337, "validation": 113, "test": 112}
+"""Lines of the tutorial's sets, which change a little with the pages that they are from."""
 COMMIT = "0123456789012345678901234567890123456789"
 TEXTS = {
     "file": ["one.txt"],
@@ -74,6 +81,26 @@ def test_a_new_study_is_planned_without_a_complaint(text: str, machine: str) -> 
     assert done.returncode == 0, done.stderr
     assert "pretrain" in done.stdout + done.stderr
     assert "sources of the study are not there" not in done.stderr
+
+
+def test_all_pages_say_what_the_plan_says_of_the_tutorials_study() -> None:
+    Path("one.txt").write_text("Habari ya asubuhi.\n" * 20_000)  # as much as the tutorial's text
+    tutorial = (ROOT / "docs/tutorial.md").read_text()
+    (task,) = re.findall(r"<!-- save as mine/(tasks/pages.yaml) -->\n```yaml\n(.*?)```", tutorial, re.DOTALL)
+    Path(task[0]).write_text(task[1])
+    assert new("one.txt", language="en", task="pages") == 0
+    catalogue = Catalogue.load("mine.yaml")
+    before = total(planned_stages(catalogue)).cpu_seconds / 3600
+    prepared = Path(catalogue.paths.task("pages"), "task.json")
+    prepared.parent.mkdir(parents=True)
+    prepared.write_text(json.dumps({"splits": {name: {"examples": number} for name, number in EXAMPLES.items()}}))
+    hours = total(planned_stages(catalogue)).cpu_seconds / 3600
+    tutorial, readme = (" ".join(text.split()) for text in (tutorial, (ROOT / "README.md").read_text()))
+    assert (round(4 * hours), two_digits(hours), two_digits(before)) == (1, "0.24", "1.2")
+    assert "a quarter of an hour of one processor core: `smelt plan` says 0.24 hours" in tutorial
+    assert "10,000 training examples, which many tasks have, and says 1.2." in tutorial
+    for text in (readme, Path("mine.yaml").read_text()):
+        assert "a quarter of an hour of a processor core" in text
 
 
 def test_little_text_makes_small_vocabularies() -> None:

@@ -57,7 +57,7 @@ class Machine:
 
 MACHINES = {
     "laptop": Machine(
-        about="two layers, so that the study takes half an hour of a processor core, by estimate",
+        about="two layers: with a small task, `smelt plan` says a quarter of an hour of a processor core",
         architecture="{layers: 2, hidden: 128, heads: 4, feed_forward: 512, embedding: 64}",
         recipe="small",
         settings=(
