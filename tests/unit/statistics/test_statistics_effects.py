@@ -1,5 +1,6 @@
 """Effect sizes and intervals, by hand and by simulation."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -43,6 +44,20 @@ def test_a_bootstrap_interval_repeats_for_one_seed_and_holds_the_mean() -> None:
     assert first.low is not None
     assert first.high is not None
     assert first.low < (a - b).mean() < first.high
+
+
+def test_a_bootstrap_draws_as_numpy_does_and_keeps_less_than_one_drawing_takes() -> None:
+    a, b = np.linspace(0.8, 0.9, 12), np.linspace(0.7, 0.75, 12)
+    chosen = np.random.default_rng(3).integers(12, size=(100_000, 12))
+    expected = np.quantile((a - b)[chosen].mean(axis=1), [0.025, 0.975])
+    tracemalloc.start()
+    found = paired_difference_interval(a, b, 0.95, 100_000, 3)
+    for seed in (3, 4, 5, 6):
+        independent_difference_interval(a, b, 0.95, 100_000, seed)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.low, found.high) == pytest.approx(expected.tolist(), abs=1e-12)
+    assert kept < 1.5 * chosen.nbytes
 
 
 def test_pairing_narrows_the_interval_of_scores_that_rise_together() -> None:

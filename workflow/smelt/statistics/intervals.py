@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,13 +86,15 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
 
 
 @lru_cache(maxsize=4)
-def _draw(sizes: tuple[int, ...], resamples: int, seed: int) -> list[NDArray[np.int64]]:
+def _draw(sizes: tuple[int, ...], resamples: int, seed: int) -> list[NDArray[np.unsignedinteger[Any]]]:
     """Return which values each resample draws of sets of some sizes, shape (resamples, size) each.
 
-    All pairs of models with as many seeds draw the same.
+    All pairs of models with as many seeds draw the same. What is kept is the smallest integers that hold it, a byte
+    each up to 256 values: all that is kept takes no more than one array as it is drawn.
     """
     generator = np.random.default_rng(seed)
-    return [generator.integers(size, size=(resamples, size)) for size in sizes]
+    # Made smaller after they are drawn: from the same seed, small integers would be other draws.
+    return [generator.integers(size, size=(resamples, size)).astype(np.min_scalar_type(size - 1)) for size in sizes]
 
 
 def _percentiles(means: Floats, confidence: float, method: str, n: int, what: str) -> Interval:
