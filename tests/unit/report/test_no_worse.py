@@ -98,6 +98,7 @@ def test_pairs_say_which_of_the_two_is_shown_to_be_no_worse(tmp_path: Path) -> N
     assert [row.cells[-1].text for row in table.grids[0].rows] == ["both", "first", "first"]
     assert "by more than 2 points, the margin that the study states; one-sided, of the same runs" in text
     assert "over both directions of all pairs" in text
+    assert "below minus the margin does not contradict the claim" in text
     over_tasks = across_table(tmp_path / "across.csv", significance)
     assert over_tasks is not None
     assert over_tasks.grids[0].columns[-1] == "No worse over tasks"
@@ -137,6 +138,24 @@ def test_examples_show_it_from_one_run_and_in_either_order_of_the_pair(tmp_path:
         "good – better": "both",
     }
     assert {row["No worse over seeds"].text for row in cells.values()} == {"not tested"}
+
+
+@pytest.mark.parametrize(("test", "cell"), [("paired-t", "equal"), ("welch", "both")])
+def test_of_a_model_with_the_same_scores_examples_decide(tmp_path: Path, test: str, cell: str) -> None:
+    runs = Runs(tmp_path)
+    for seed, share in ((1, 0.9), (2, 0.91), (3, 0.92)):
+        runs.add("base", share, seed)
+        runs.add("copy", share, seed)
+    assert runs.compare(margin=3) == 0
+    scores = {(model, "topic"): [0.9, 0.91, 0.92] for model in ("base", "copy")}
+    settings = {"margin": 3, "test": test}
+    found, _ = verdict(tmp_path, scores, settings, [tmp_path / "topic.csv"], base=2.0, copy=1.0)
+    assert found.answer == "Yes, within 3 points."
+    significance = Significance.model_validate(SIGNIFICANCE | settings)
+    (table,) = pair_tables(tmp_path / "pairs.csv", [tmp_path / "topic.csv"], significance)
+    cells = dict(zip(table.grids[0].columns, table.grids[0].rows[0].cells, strict=True))
+    assert (cells["No worse over seeds"].text, cells["No worse over examples"].text) == (cell, "both")
+    assert ("leaves a t-test no spread to judge by" in markdown(table)) == (cell == "equal")
 
 
 @pytest.mark.parametrize("margin", [0, -1, 100, "much"])

@@ -131,6 +131,16 @@ def test_a_bound_lies_above_minus_the_margin_exactly_where_p_is_below_the_level(
     assert outcomes == {True, False}
 
 
+def test_seeds_that_tie_show_nothing_because_models_at_the_margin_tie_too_often() -> None:
+    generator = np.random.default_rng(20)
+    # Of 100 examples the better model alone is right on two, the other on one: a point apart, which is the margin.
+    alone = generator.multinomial(100, [0.02, 0.01, 0.97], size=(4000, 2))
+    better, worse = (0.9 + alone[..., model] / 100 for model in (0, 1))
+    tied = (alone[..., 0] == alone[..., 1]).all(axis=1)
+    assert tied.mean() > 0.05 / 2, "more often than the level that Holm's correction leaves to either direction"
+    assert all(no_worse_by_t(paired_t(*pair), MARGIN) is None for pair in zip(worse[tied], better[tied], strict=True))
+
+
 def test_what_cannot_be_tested_has_no_outcome() -> None:
     assert no_worse_by_t(welch([0.8], [0.8, 0.81]), MARGIN) is None
     assert no_worse_by_t(welch([0.8, 0.8], [0.9, 0.9]), MARGIN) is None

@@ -61,7 +61,7 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
         "One value a task, the mean over seeds; differences in points, first model minus second. "
         f"Wilcoxon's signed-rank test, two-sided, {level}, {correction}; n counts the tasks whose means differ."
     ]
-    notes += [*_interval_note(across), *margin.notes()]
+    notes += [*_interval_note(across), *margin.notes(across)]
     notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
     explained = {"n": "Tasks whose means differ: those that the test ranks."}
     return PaperTable(
@@ -141,7 +141,7 @@ def _pairs_of(task: str, pairs: Entries, examples: ExamplePairs, significance: S
         f" a model{paired}.",
         *_interval_note(pairs),
         *_power_note(pairs),
-        *margin.notes(),
+        *margin.notes(pairs),
         *examples.notes(task),
         *metric_notes([metric]),
     ]
@@ -168,26 +168,36 @@ class _Margin:
         sides = SIDES[::-1] if swapped else SIDES
         shown = tuple(shown_in_row(entry, side) for side in sides)
         if None in shown:
-            return [Cell("not tested")]
+            return [Cell("equal" if _equal(entry) else "not tested")]
         bounds = [entry[f"no_worse_{side}_bound"] for side in sides]
         detail = "" if math.isnan(sum(bounds)) else f"({' / '.join(number(100 * bound) for bound in bounds)})"
         return [Cell(_NO_WORSE[shown], detail=detail, bold=any(shown))]
 
-    def notes(self) -> list[str]:
-        """Return how it is tested."""
+    def notes(self, entries: Entries) -> list[str]:
+        """Return how it is tested, and why some of these entries are not."""
         if not self.heads:
             return []
+        equal = (
+            " Equal: all scores are the same, which leaves a t-test no spread to judge by; the test over examples"
+            " decides." * any(_equal(entry) for entry in entries if shown_in_row(entry, SIDES[0]) is None)
+        )
         settings, what = self._significance, "means" if self._over == "tasks" else "runs"
         correction = settings.correction_in_words("over both directions of all pairs")
         bounds = (
             " In brackets the lower confidence bounds, in points, of first minus second and of second minus first: the"
-            " claim is shown by one above minus the margin."
+            " claim is shown by one above minus the margin. They are one-sided; the interval is two-sided, so an end of"
+            " it below minus the margin does not contradict the claim."
         )
         return [
             "No worse: which of the two is shown to be no worse than the other by more than"
             f" {settings.margin_in_words}, the margin that the study states; one-sided, of the same {what} and with the"
-            f" same pairing as above, p < {settings.alpha:g}, {correction}.{'' if what == 'means' else bounds}"
+            f" same pairing as above, p < {settings.alpha:g}, {correction}.{'' if what == 'means' else bounds}{equal}"
         ]
+
+
+def _equal(entry: Mapping[str, Any]) -> bool:
+    """Return whether a t-test over seeds found nothing but equal scores: its p is 1 by agreement."""
+    return entry.get("p") == 1
 
 
 _NO_WORSE: dict[tuple[bool | None, ...], str] = {
