@@ -83,7 +83,7 @@ def test_a_new_study_is_planned_without_a_complaint(text: str, machine: str) -> 
     assert "sources of the study are not there" not in done.stderr
 
 
-def test_all_pages_say_what_the_plan_says_of_the_tutorials_study() -> None:
+def test_all_pages_name_the_hours_that_the_plan_gives_the_tutorials_study() -> None:
     Path("one.txt").write_text("Habari ya asubuhi.\n" * 20_000)  # as much as the tutorial's text
     tutorial = (ROOT / "docs/tutorial.md").read_text()
     (task,) = re.findall(r"<!-- save as mine/(tasks/pages.yaml) -->\n```yaml\n(.*?)```", tutorial, re.DOTALL)
