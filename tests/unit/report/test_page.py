@@ -1,6 +1,7 @@
 """The page: everything in one file that fetches nothing."""
 
 import argparse
+import ast
 import base64
 import json
 import re
@@ -12,8 +13,11 @@ import pytest
 from small_results import SIGNIFICANCE, STUDY, Results
 
 from smelt.__main__ import main
+from smelt.report import overview
 from smelt.report.figures import FIGURES
+from smelt.report.page import write
 from smelt.report.page.files import StudyFiles
+from smelt.study.makers import MAKERS
 
 RULES = Path(__file__).parents[3] / "workflow/rules"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -93,14 +97,48 @@ def test_each_table_and_figure_names_the_rules_that_made_it(page: str) -> None:
     figures = re.findall(r"<figure.*?</figure>", page.partition("<footer>")[0], re.DOTALL)
     named = [re.findall(r"rule <code>(\w+)</code>", figure) for figure in figures]
     assert all(named)
-    rules = {
-        rule for file in RULES.glob("*.smk") for rule in re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE)
-    }
-    assert {rule for of_figure in named for rule in of_figure} <= rules
+    assert {rule for of_figure in named for rule in of_figure} <= rules_of_workflow()
     lines = dict(zip(re.findall(r'<figure class="\w+" id="([\w-]+)"', page), named, strict=True))
     assert lines["table-table_1"] == ["table"]
     assert lines["table-models"] == ["pretrain", "adopt"]
     assert lines["table-pairs-ner"] == ["compare"]
+
+
+def rules_of_workflow() -> set[str]:
+    """Return the names of rules; those that a loop defines have one name in common, by which their settings are set."""
+    text = "\n".join(file.read_text(encoding="utf-8") for file in RULES.glob("*.smk"))
+    shared = re.findall(r"share_settings\(\s*workflow\.resource_settings, \"(\w+)\"", text)
+    return {*re.findall(r"^rule (\w+):", text, re.MULTILINE), *shared}
+
+
+def table_names() -> list[str]:
+    """Return the names of the tables that only the page shows; what a name takes from the study becomes x."""
+    names = []
+    for path in (*Path(write.__file__).parent.glob("*.py"), Path(overview.__file__)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("PaperTable", "choices_table", "TableJob"):
+                names.append(re.sub(r"\{.*?\}", "x", ast.unparse(node.args[0]).removeprefix("f").strip("'")))
+    return names
+
+
+def test_what_made_each_table_of_the_page_is_known(tmp_path: Path) -> None:
+    models = [tmp_path / name for name in MAKERS]
+    for folder in models:
+        folder.mkdir()
+        (folder / "reduction.json").touch()
+    study = {"study": "all-makers", "models": {name: {"maker": name} for name in MAKERS}}
+    words = ["--study", json.dumps(study), "--significance", json.dumps(SIGNIFICANCE), "--output", "report.html"]
+    words += ["--statistics", "summary.csv", "pairs.csv", "across.csv", "--plan", "plan.json", "--costs", "costs.csv"]
+    parser = argparse.ArgumentParser()
+    write.add_arguments(parser)
+    files = StudyFiles(parser.parse_args([*words, "--models", *map(str, models)]))
+    names = table_names()
+    assert {"overview", "pairs-x", "cleaning-x-x", "choices", "efficiency-of-all-models"} <= set(names)
+    named = {name: set(re.findall(r"rule <code>(\w+)</code>", files.origin(name))) for name in names}
+    assert all(named.values())
+    assert set().union(*named.values()) <= rules_of_workflow()
+    with pytest.raises(KeyError):
+        files.origin("unknown")
 
 
 def test_further_parts_of_a_figure_open_by_a_click(compared: Results) -> None:

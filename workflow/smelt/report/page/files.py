@@ -17,6 +17,22 @@ from markupsafe import Markup, escape
 from smelt.report.render import Group, Link, PaperTable, html_link
 
 _FORMS = {".csv": "CSV", ".tex": "LaTeX", ".md": "Markdown", ".svg": "SVG", ".png": "PNG"}
+_MADE_BY = {
+    "all-corpora": ["documents"],
+    "pages": ["documents"],
+    "markup": ["documents"],
+    "dropped": ["documents"],
+    "templates": ["documents"],
+    "cleaning": ["documents"],
+    "test-examples": ["documents"],
+    "sources": ["documents"],
+    "losses": ["documents", "task"],
+    "blocks": ["blocks"],
+    "tasks": ["task"],
+    "choices": ["finetune"],
+}
+"""The rules that made what a table shows, by its name or what stands before the first hyphen: where its rows have the
+links, or nothing has."""
 
 
 class MadeBy(NamedTuple):
@@ -120,8 +136,7 @@ class StudyFiles:
         if kind in ("plan", "costs"):
             only: Path = getattr(given, kind)
             return [self._made(kind, kind, {only.suffix[1:].upper(): only})]
-        rules = {"tasks": ["task"], "losses": ["documents", "task"], "choices": ["finetune"], "blocks": ["blocks"]}
-        return [MadeBy(rule) for rule in rules.get(kind, ["documents"])]
+        return [MadeBy(rule) for rule in _MADE_BY[table if table in _MADE_BY else kind]]
 
     def _folder(self, path: Path, log: str, *inside: tuple[str, str]) -> list[Link]:
         """Return the links to a folder, files in it (what each says, its name), and its log."""
