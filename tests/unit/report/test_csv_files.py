@@ -29,6 +29,19 @@ def test_rows_are_those_of_the_table(tmp_path: Path) -> None:
     assert math.isnan(rows[1]["seeds"])
 
 
+@pytest.mark.parametrize("column", ["note", "significant", "correction", "interval_method", "test", "no_worse_a_shown"])
+@pytest.mark.parametrize("text", ["1_000", "007", "inf", "nan", "1e5", "True"])
+def test_texts_are_never_numbers(tmp_path: Path, column: str, text: str) -> None:
+    (path := tmp_path / "t.csv").write_text(f"model,{column}\na,{text}\n", encoding="utf-8")
+    assert read_rows(path, [column]) == read_csv(path, [column])[[column]].to_dict("records") == [{column: text}]
+
+
+@pytest.mark.parametrize("values", [[0.1 + 0.2, 1e-300, 1e22], [math.inf, -math.inf], [-3, 10**15], [1, 2.5], []])
+def test_numbers_are_read_as_they_were_written(tmp_path: Path, values: list[float]) -> None:
+    write_csv(path := tmp_path / "t.csv", [{"p": value} for value in values], ["p"])
+    assert [row["p"] for row in read_rows(path, ["p"])] == values == read_csv(path, ["p"])["p"].to_list()
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -37,6 +50,10 @@ def test_rows_are_those_of_the_table(tmp_path: Path) -> None:
         (b"model,p\na\n", "row 1 has 1 cells: expected 2"),
         (b'model,p\n"a,1\n', "is not a CSV table"),
         (b"model,p\n\xff,1\n", "is not a CSV table"),
+        *(
+            (f"model,p\na,1\nb,{cell}\n".encode(), f"p of row 2 is '{cell}'")
+            for cell in ("1_000", "nan", "١", " 1", "x")
+        ),
         (None, "no such file"),
     ],
 )

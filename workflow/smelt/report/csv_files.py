@@ -6,7 +6,8 @@ the page, which only shows rows, is written sooner than pandas is loaded.
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,14 @@ from smelt.files import whole_file
 if TYPE_CHECKING:
     import pandas as pd
 
-# A model may be called 007 and a language na or nan: text columns stay text.
-_TEXT = ("model", "task", "unit", "language", "languages", "setting", "split", "metric", "model_a", "model_b")
+# A model may be called 007 and a language na or nan: text columns stay text. Verdicts are True, False or empty.
+_TEXT = (
+    *("model", "task", "unit", "language", "languages", "setting", "split", "metric", "model_a", "model_b"),
+    *("test", "correction", "interval_method", "note", "significant", "no_worse_a_shown", "no_worse_b_shown"),
+)
+_WHOLE = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?|inf)")
+"""Numbers as pandas writes them."""
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
@@ -43,11 +50,11 @@ def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return some columns of a CSV file, a mapping a row; names are never read as missing values or numbers.
 
-    The cells of a column are whole numbers where all are, or else numbers where all are, or else texts; empty ones are
-    nan.
+    Columns of texts are named in this module. The cells of others are whole numbers where all are, or else numbers.
+    Empty cells are nan.
 
     Raises:
-        SmeltError: the file or one of `columns` is missing, or it is no CSV table.
+        SmeltError: the file or one of `columns` is missing, it is no CSV table, or a cell is no number and should be.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -63,7 +70,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
         if len(row) != len(heads):
             raise SmeltError(path, f"row {number} has {len(row)} cells: expected {len(heads)}, one a column")
     places = [heads.index(column) for column in columns]
-    read = [_values(column, [row[place] for row in rows]) for column, place in zip(columns, places, strict=True)]
+    read = [_values(path, column, [row[place] for row in rows]) for column, place in zip(columns, places, strict=True)]
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*read, strict=True)]
 
 
@@ -76,14 +83,14 @@ def _check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> 
         )
 
 
-def _values(column: str, cells: Sequence[str]) -> list[Any]:
-    kinds: tuple[Callable[[str], Any], ...] = () if column in _TEXT else (int, float)
-    for kind in kinds:
-        try:
-            return [kind(cell) if cell else math.nan for cell in cells]
-        except ValueError:
-            continue
-    return [cell or math.nan for cell in cells]
+def _values(path: Path, column: str, cells: Sequence[str]) -> list[Any]:
+    if column in _TEXT:
+        return [cell or math.nan for cell in cells]
+    for number, cell in enumerate(cells, 1):
+        if cell and not _NUMBER.fullmatch(cell):
+            raise SmeltError(path, f"{column} of row {number} is {cell!r}: expected a number")
+    kind = int if all(_WHOLE.fullmatch(cell) for cell in cells if cell) else float
+    return [kind(cell) if cell else math.nan for cell in cells]
 
 
 def write_csv(
