@@ -272,9 +272,8 @@ def rules_with_modules() -> dict[str, tuple[set[Path], str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "rule", sorted(rules_with_modules().keys() - {"plan"})
-)  # whose table is for the terminal alone
+# Without the plan, whose table is for the terminal alone.
+@pytest.mark.parametrize("rule", sorted(rules_with_modules().keys() - {"plan"}))
 def test_a_cheap_stage_runs_again_when_what_it_computes_with_changes(rule: str) -> None:
     files, module = rules_with_modules()[rule]
     rooms = (*COMPUTING, *(f"smelt.{part.removesuffix('.py').replace('/', '.')}" for part in METRICS))

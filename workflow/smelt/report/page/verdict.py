@@ -235,8 +235,10 @@ class BestAgainstSmaller:
             answer = "No loss is shown, but not all sizes are known." if self.unknown else "Yes."
             return StudyVerdict(answer, said, self.untested(model))
         shown = _interval(over, pairs[task].tests[over])
-        said.append("That no test finds it worse is no proof that it is as good.")
-        said[-1] += f" The price of being wrong is largest on {task}: there it is {shown}."
+        said.append(
+            "That no test finds it worse is no proof that it is as good."
+            f" The price of being wrong is largest on {task}: there it is {shown}."
+        )
         answer = f"No loss is shown, but one of up to {number(-100 * low, '.1f')} points is possible."
         return StudyVerdict(answer, said, self.untested(model))
 
