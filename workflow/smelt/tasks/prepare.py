@@ -349,7 +349,9 @@ def describe(split: PreparedSplit, kind: TaskKind) -> dict[str, Any]:
 
 def _repeats(splits: dict[str, PreparedSplit], kind: TaskKind) -> dict[str, dict[str, int]]:
     """Return the entries of task.json that count examples in two splits, also by context where a kind has them."""
-    entries = [("repeated", lambda example: example.surface)] + ([("contexts", kind.context)] if kind.contexts else [])
+    entries: list[tuple[str, Callable[[Example], str]]] = [("repeated", lambda example: example.surface)]
+    if kind.context_column:
+        entries.append(("contexts", kind.context))
     return {
         f"{entry}_from_{earlier}": count_repeats(splits, earlier, what)
         for entry, what in entries

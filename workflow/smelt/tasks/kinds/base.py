@@ -205,11 +205,9 @@ class TaskKind(ABC):
         """Return the group of each example, counted from 0: the examples of one group are all in one split."""
         return list(range(len(examples)))
 
-    contexts: ClassVar[bool] = False
-    """Whether several examples may be about one context: those in two splits are counted by contexts too."""
-
     context_column: ClassVar[str] = ""
-    """Column of a prepared split that holds the context of an example, where several may be about one."""
+    """Column of a prepared split that holds the context of an example, where several may be about one: those in two
+    splits are counted by contexts, too."""
 
     def context_in(self, value: Any) -> str:
         """Return the context from this column: tests over examples draw the examples of one together."""

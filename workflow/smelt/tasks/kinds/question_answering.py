@@ -61,7 +61,6 @@ class QuestionAnswering(TaskKind):
     text_column = "question"
     megabytes_an_example = 0.015
     left_out = "unanswered"
-    contexts = True
     context_column = "context"
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:

@@ -72,7 +72,6 @@ class Retrieval(EmbeddingKind):
         numbers: dict[str, int] = {}
         return [numbers.setdefault(example.labels[0], len(numbers)) for example in examples]
 
-    contexts = True
     context_column = "relevant"
 
     def context_in(self, value: Any) -> str:
