@@ -9,10 +9,14 @@ import pytest
 from small_results import SIGNIFICANCE, prepared_task
 
 from smelt.__main__ import main
+from smelt.report.examples import read_contexts
 from smelt.report.overview import StudyScores
 from smelt.report.page.results import pair_tables
 from smelt.report.render import markdown
 from smelt.report.significance import Significance
+from smelt.tasks.kinds.question_answering import QuestionAnswering
+from smelt.tasks.kinds.retrieval import Retrieval
+from smelt.tasks.kinds.sequence_classification import SequenceClassification
 
 COUNT = 200
 
@@ -23,7 +27,7 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.metrics: list[Path] = []
-        task = prepared_task("topic", ["en", "fr"], test=(0, 0)) | {"kind": "sequence-" + "classification"}
+        task = prepared_task("topic", ["en", "fr"], test=(0, 0)) | {"kind": SequenceClassification.name}
         (folder / "task.json").write_text(json.dumps(task))
 
     def add(self, model: str, share: float, seed: int = 1, count: int = COUNT, written: float | None = None) -> None:
@@ -137,9 +141,10 @@ def test_more_resamples_are_drawn_where_many_pairs_are_corrected(tmp_path: Path)
 class Questions(Runs):
     """Runs on questions, five about each context; a run is right on whole contexts or wrong."""
 
-    def __init__(self, folder: Path, kind: str = "question-" + "answering", contexts: int = 40) -> None:
+    def __init__(self, folder: Path, contexts: int = 40) -> None:
         super().__init__(folder)
-        (folder / "task.json").write_text(json.dumps(json.loads((folder / "task.json").read_text()) | {"kind": kind}))
+        task = json.loads((folder / "task.json").read_text()) | {"kind": QuestionAnswering.name}
+        (folder / "task.json").write_text(json.dumps(task))
         self.contexts = [f"context {number // 10}" for number in range(10 * contexts)]
         self.languages = ["en", "fr"] * (5 * contexts)
         rows = {"example": range(10 * contexts), "language": self.languages, "context": self.contexts}
@@ -177,6 +182,42 @@ def test_questions_on_one_context_are_drawn_together(tmp_path: Path) -> None:
     assert row["p"] > alone["p"]
 
 
+def test_a_language_with_few_contexts_is_warned_of_on_the_page_whatever_the_others_have(tmp_path: Path) -> None:
+    names = [f"context {number}" for number in range(40)]
+    runs = Questions(tmp_path)
+    test = pd.read_parquet(tmp_path / "test.parquet")
+    in_french = test["language"] == "fr"
+    test.loc[in_french, "context"] = [f"context {number // 40}" for number in range(in_french.sum())]
+    test.to_parquet(tmp_path / "test.parquet")
+    runs.contexts = test["context"].tolist()
+    runs.add_contexts("good", set(names[:24]))
+    runs.add_contexts("bad", set(names[2:20]))
+    assert runs.compare() == 0
+    assert runs.table()["contexts"].tolist() == [45], "40 in English, 5 in French"
+    warning = "a bootstrap of 5 contexts in fr gives too narrow an interval"
+    assert runs.table()["note"].tolist() == [warning]
+    lines = ["model,task,language,setting,seed,split,metric,value"]
+    lines += [f"{model},topic,all,standard,1,test,squad_f1,0.5" for model in ("bad", "good")]
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n")
+    words = ["job", "compare", "--scores", str(tmp_path / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
+    for name in ("summary", "pairs", "across"):
+        words += [f"--{name}", str(tmp_path / f"{name}.csv")]
+    assert main(words) == 0
+    (table,) = pair_tables(tmp_path / "pairs.csv", [tmp_path / "topic.csv"], Significance(**SIGNIFICANCE))
+    assert f"Beware: {warning}." in markdown(table)
+
+
+def test_queries_with_one_first_relevant_passage_share_a_context(tmp_path: Path) -> None:
+    judged = [["p1", "p2"], ["p1"], ["p2", "p1"], ["p1"]]
+    relevant = [[{"passage": passage, "grade": 1} for passage in passages] for passages in judged]
+    rows = {"example": [0, 1, 2, 0], "language": ["en", "en", "en", "fr"], "relevant": relevant}
+    pd.DataFrame(rows).to_parquet(tmp_path / "test.parquet")
+    contexts = read_contexts(tmp_path / "task.json", Retrieval.name)
+    assert contexts == {("en", 0): "p1", ("en", 1): "p1", ("en", 2): "p2", ("fr", 0): "p1"}
+    pd.DataFrame(rows).iloc[1:].to_parquet(tmp_path / "test.parquet")
+    assert read_contexts(tmp_path / "task.json", Retrieval.name) is None, "each query has a context of its own"
+
+
 def test_few_contexts_are_warned_of_and_foreign_examples_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,7 +225,7 @@ def test_few_contexts_are_warned_of_and_foreign_examples_refused(
     runs.add_contexts("good", {"context 0", "context 1"})
     runs.add_contexts("bad", {"context 1"})
     assert runs.compare() == 0
-    assert runs.table()["note"].tolist() == ["a bootstrap of 6 contexts gives too narrow an interval"]
+    assert runs.table()["note"].tolist() == ["a bootstrap of 3 contexts in en gives too narrow an interval"]
     (tmp_path / "topic.csv").unlink()
     test = pd.read_parquet(tmp_path / "test.parquet")
     test.iloc[1:].to_parquet(tmp_path / "test.parquet")

@@ -8,6 +8,7 @@ that is not the score that was written, the file is refused.
 import argparse
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,11 +197,20 @@ def pair_rows(
         row |= {"correction": settings.correction, "family": family_size(corrected), "alpha": settings.alpha}
         if p is not None and level is not None and own is not None:
             row |= _conclusion(p, level, own, settings.alpha)
-            row["note"] = join_notes(row["note"], few_values_note(row["contexts"], "contexts") if contexts else "")
+            row["note"] = join_notes(row["note"], _few_contexts(by_model[row["model_a"]][0], contexts))
     if settings.margin:
         tests = [NOT_TESTED if own is None else over_examples(own, settings) for own in resampled]
         add_no_worse(family, tests, settings)
     return family
+
+
+def _few_contexts(run: TestedRun, contexts: Mapping[tuple[str, int], str] | None) -> str:
+    """Return what to beware of in the language with the fewest contexts, since each language's are drawn by itself."""
+    if not contexts:
+        return ""
+    drawn = Counter(language for language, _ in {(example[0], contexts[example]) for example in run.examples})
+    language, fewest = min(drawn.items(), key=lambda item: (item[1], item[0]))
+    return few_values_note(fewest, f"contexts in {language}")
 
 
 def _conclusion(corrected: float, level: float, drawn: "Floats", alpha: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ PAIRS += ["n_a", "n_b", "n_pairs", "level_low", "level_high", "power", "detectab
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
 EXAMPLES = ["task", "model_a", "model_b", "examples", "low", "high", "p_corrected", "significant", "correction"]
-EXAMPLES += ["resamples", "contexts"]
+EXAMPLES += ["resamples", "contexts", "note"]
 SHOWN_WITHOUT_TEST = 20
 """Pairs that could not be tested are listed on the page up to this number."""
 
@@ -117,10 +117,12 @@ class ExamplePairs:
                 "The examples of a context are drawn together. Contexts are drawn as if independent: where several are"
                 " of one document, p may be too small."
             )
+        own = [row for (other, _), row in self._rows.items() if other == task]
+        beware = "".join(f" Beware: {note}." for note in dict.fromkeys(_known(own, "note")))
         return [
             "Over examples, whether the same runs would differ on other examples like these: paired bootstrap of the "
             f"{drawn}, {facts['resamples']:,.0f} resamples, two-sided, {correction}. The test over seeds asks whether"
-            f" other runs would differ on the same examples. {independent}"
+            f" other runs would differ on the same examples. {independent}{beware}"
         ]
 
 
