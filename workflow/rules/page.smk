@@ -117,7 +117,7 @@ rule page:
         " --statistics @{params.lists:q}/statistics"
         " --examples @{params.lists:q}/examples"
         " --corpora @{params.lists:q}/corpora"
-        " --blocks {params.blocks:q}"
+        " --blocks @{params.lists:q}/blocks"
         " --tokenizers @{params.lists:q}/tokenizers"
         " --tasks @{params.lists:q}/tasks"
         " --models @{params.lists:q}/models"

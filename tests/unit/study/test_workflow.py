@@ -64,11 +64,12 @@ def test_a_job_is_called_like_the_command_that_earlier_versions_recorded() -> No
     code: Any = compare_commands(PersistenceBase._code)
     now, before, other = (code(object(), Rule(f"python -m smelt {words}")) for words in ("job a --b", "a --b", "a --c"))
     assert now == before != other
-    now = 'a "@{params.lists:q}/models ${{SLURM_JOB_ID:+--minutes ${{SMELT_MINUTES:-{resources.runtime}}}}}"'
-    before = 'a "{input.models:q} ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"'
+    minutes = "${{SLURM_JOB_ID:+--minutes ${{SMELT_MINUTES:-{resources.runtime}}}}}"
+    now = f'a "@{{params.lists:q}}/models @{{params.lists:q}}/blocks {minutes}"'
+    before = 'a "{input.models:q} {params.blocks:q} ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"'
     assert code(object(), Rule(now)) == code(object(), Rule(before))
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    assert all(part in rules for part in now.strip('a "').split(" ", 1))
+    assert all(part in rules for part in now.strip('a "').split(" ", 2))
 
 
 def test_an_override_from_the_command_line_counts(tmp_path: Path) -> None:
@@ -273,7 +274,7 @@ def test_the_lists_of_a_page_stand_in_files_and_its_command_does_not_grow(
     models = [f"results/demo/models/{number}" for number in range(5_000)]
     report = load([ROOT / "config/config.yaml"], {}).report
     page = SimpleNamespace(
-        rule=SimpleNamespace(params=Namedlist(fromdict={"lists": report.lists})),
+        rule=SimpleNamespace(params=Namedlist(fromdict={"lists": report.lists, "blocks": report.block_descriptions})),
         wildcards=Namedlist(),
         input=Namedlist(fromdict={"models": models, "choices": [], "plan": "plan.json"}),
     )
@@ -283,4 +284,12 @@ def test_the_lists_of_a_page_stand_in_files_and_its_command_does_not_grow(
     assert paths_in(folder / "models") == [Path(model) for model in models]
     assert [paths_in(folder / name) for name in ("choices", "plan")] == [[], [Path("plan.json")]]
     shell = (ROOT / "workflow/rules/page.smk").read_text().split("rule page:")[1].split("shell:")[1]
+    assert paths_in(folder / "blocks") == [Path(file) for file in report.block_descriptions(None, None)] != []
+    assert set(re.findall(r"\{params\.(\w+):q\}", shell)) == {
+        "study",
+        "text",
+        "significance",
+        "lists",
+        "logs",
+    }  # likewise
     assert set(re.findall(r"\{input\.(\w+):q\}", shell)) == {"costs", "plan"}  # one file each

@@ -28,6 +28,7 @@ from smelt.training.lock import FINISHED
 FORMER = {
     r"python -m smelt job ": "python -m smelt ",
     r"\$\{\{SMELT_MINUTES:-(\{resources\.runtime\})\}\}": r"\1",
+    r"@\{params\.lists:q\}/blocks": "{params.blocks:q}",
     r"@\{params\.lists:q\}/(\w+)": r"{input.\1:q}",
 }
 """Patterns of parts of the commands of rules, and what stood in their place in earlier versions."""
@@ -166,11 +167,15 @@ def without_lock(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any
 def write_lists(dag: Any) -> None:
     """Write the inputs of jobs that take them from files: a file for each name, with a path a line.
 
+    Blocks are beside them, which the page reads without that they are inputs of its job.
+
     dag: Snakemake's jobs; those whose rule has a param `lists` name the folder.
     """
     for job in dag.needrun_jobs():
         if folder_of := getattr(job.rule.params, "lists", None):  # its other params may not be known yet
-            for name, paths in job.input.items():
+            blocks = getattr(job.rule.params, "blocks", None)
+            beside = {"blocks": blocks(job.wildcards, job.input)} if blocks else {}
+            for name, paths in (dict(job.input.items()) | beside).items():
                 with whole_file(Path(folder_of(job.wildcards, job.input), name)) as draft:
                     lines = [paths] if isinstance(paths, str) else paths
                     draft.write_text("".join(f"{path}\n" for path in lines), encoding="utf-8")
