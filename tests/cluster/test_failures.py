@@ -24,7 +24,7 @@ from tests.cluster.conftest import (
     train,
     wait_until,
 )
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import Project, held, training_of
 
 LOG = "logs/small/models/wide.log"
 Make = Callable[..., Project]
@@ -33,12 +33,6 @@ Make = Callable[..., Project]
 def ended(process: "subprocess.Popen[str]", project: Project) -> tuple[int, str]:
     code = process.wait(600)
     return code, (project.folder / "printed.txt").read_text()
-
-
-def training_of(project: Project) -> int:
-    """Return the process that trains."""
-    (lock,) = project.folder.glob("checkpoints/**/lock")
-    return int(json.loads(lock.read_text())["process"])
 
 
 @pytest.mark.breaks_cluster
@@ -63,10 +57,8 @@ def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) ->
         for project, minutes in ((parts, 1), (whole, 60))
     ]
     wait_until(lambda: has_checkpoint(parts), drivers[0])
-    training = training_of(parts)
-    os.kill(training, signal.SIGSTOP)  # else a fast machine is done within the minute, SLURM's least
-    time.sleep(45)
-    os.kill(training, signal.SIGCONT)
+    with held(parts):  # else a fast machine is done within the minute, SLURM's least
+        time.sleep(45)
     for driver, project in zip(drivers, (parts, whole), strict=True):
         code, printed = ended(driver, project)
         assert code == 0, printed

@@ -1,12 +1,15 @@
 """A small study, run for real once, from generated dump to report page; tests then ask what an edit would rerun."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +143,23 @@ def project_of_models(folder: Path, models: dict[str, Any]) -> Project:
     left = {key: value for key, value in STUDY.items() if key not in ("tasks", "finetuning", "tables")}
     project.write(left | {"models": {"narrow": STUDY["models"]["narrow"]} | models})
     return project
+
+
+def training_of(project: Project) -> int:
+    """Return the process that trains."""
+    (lock,) = project.folder.glob("checkpoints/**/lock")
+    return int(json.loads(lock.read_text())["process"])
+
+
+@contextmanager
+def held(project: Project) -> Iterator[None]:
+    """Stop the process that trains, and let it go on at the end."""
+    training = training_of(project)
+    os.kill(training, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(training, signal.SIGCONT)
 
 
 @pytest.fixture(scope="session")
