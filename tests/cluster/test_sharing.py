@@ -54,10 +54,10 @@ def users() -> Iterator[list[str]]:
     """Two users of this machine who share a group, and can read the interpreter."""
     names = ["smelt-a", "smelt-b"]
     closed = [path for path in Path(sys.executable).resolve().parents if not path.stat().st_mode & 0o001]
-    subprocess.run(["groupadd", "--force", "smelt"], check=True)
+    subprocess.run(["/usr/sbin/groupadd", "--force", "smelt"], check=True)
     for name in names:
-        subprocess.run(["userdel", "--remove", name], stderr=subprocess.DEVNULL)  # which a killed run of the tests left
-        subprocess.run(["useradd", "--create-home", "--no-log-init", "--gid", "smelt", name], check=True)
+        subprocess.run(["/usr/sbin/userdel", "--remove", name], stderr=subprocess.DEVNULL)  # of a killed run
+        subprocess.run(["/usr/sbin/useradd", "--create-home", "--no-log-init", "--gid", "smelt", name], check=True)
     modes = {path: path.stat().st_mode for path in closed}
     for path, mode in modes.items():
         path.chmod(mode | 0o001)
@@ -65,8 +65,8 @@ def users() -> Iterator[list[str]]:
     for path, mode in modes.items():
         path.chmod(mode)
     for name in names:
-        subprocess.run(["userdel", "--remove", name], check=True, stderr=subprocess.DEVNULL)
-    subprocess.run(["groupdel", "smelt"], check=True)
+        subprocess.run(["/usr/sbin/userdel", "--remove", name], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["/usr/sbin/groupdel", "smelt"], check=True)
 
 
 @pytest.fixture
