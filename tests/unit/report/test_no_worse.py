@@ -13,7 +13,7 @@ from smelt.__main__ import main
 from smelt.report.overview import StudyScores
 from smelt.report.page.no_worse import ModelsNoWorse
 from smelt.report.page.results import across_table, pair_tables
-from smelt.report.render import markdown
+from smelt.report.render import NONE, markdown
 from smelt.report.significance import Significance
 from smelt.statistics.p_values import holm
 
@@ -45,7 +45,8 @@ def test_a_model_that_loses_less_than_the_margin_goes_before_one_without_a_diffe
 def test_too_small_a_margin_shows_nothing_and_the_page_says_so(tmp_path: Path) -> None:
     found, table = verdict(tmp_path, SCORES, {"margin": 0.1}, **SIZES)
     assert found.answer.startswith("No loss is shown, but one of up to")
-    assert "Of no smaller model is it shown that it is no worse than big by more than 0.1 points." in found.untested
+    said = next(sentence for sentence in found.untested if sentence.startswith("Of no smaller model is it shown"))
+    assert "no worse than big by more than 0.1 points; the tables of pairs say how many seeds would show it" in said
     assert "no worse |" not in table
 
 
@@ -95,7 +96,7 @@ def test_pairs_say_which_of_the_two_is_shown_to_be_no_worse(tmp_path: Path) -> N
     significance = Significance.model_validate(SIGNIFICANCE | {"margin": 2})
     table = pair_tables(tmp_path / "pairs.csv", [], significance)[0]
     text = markdown(table)
-    assert [row.cells[-1].text for row in table.grids[0].rows] == ["both", "first", "first"]
+    assert [row.cells[-2].text for row in table.grids[0].rows] == ["both", "first", "first"]
     assert "by more than 2 points, the margin that the study states; one-sided, of the same runs" in text
     assert "over both directions of all pairs" in text
     assert "below minus the margin does not contradict the claim" in text
@@ -156,6 +157,7 @@ def test_of_a_model_with_the_same_scores_examples_decide(tmp_path: Path, test: s
     cells = dict(zip(table.grids[0].columns, table.grids[0].rows[0].cells, strict=True))
     assert (cells["No worse over seeds"].text, cells["No worse over examples"].text) == (cell, "both")
     assert ("leaves a t-test no spread to judge by" in markdown(table)) == (cell == "equal")
+    assert (cells["Seeds for the margin"].text == NONE) == (cell == "equal")
 
 
 @pytest.mark.parametrize("margin", [0, -1, 100, "much"])
@@ -190,5 +192,24 @@ def test_signed_ranks_of_few_seeds_show_nothing_and_have_no_bounds(tmp_path: Pat
     found, _ = verdict(tmp_path, SCORES, {"margin": 30, "test": "wilcoxon"}, **SIZES)
     assert not found.answer.startswith("Yes, within")
     significance = Significance.model_validate(SIGNIFICANCE | {"margin": 30, "test": "wilcoxon"})
-    cells = [row.cells[-1] for row in pair_tables(tmp_path / "pairs.csv", [], significance)[0].grids[0].rows]
+    rows = pair_tables(tmp_path / "pairs.csv", [], significance)[0].grids[0].rows
+    cells = [row.cells[-2] for row in rows]
     assert {(cell.text, cell.detail) for cell in cells} == {("neither", "")}
+    needed = {row.head: row.cells[-1].text for row in rows}
+    assert needed.pop("big – tiny") == NONE, "their differences are all the same"
+    assert set(needed.values()) == {"7"}, "1 / 2^7 is the first below 0.05 / 6"
+
+
+def test_the_seeds_for_a_margin_grow_as_it_shrinks(tmp_path: Path) -> None:
+    needed: dict[float, list[str]] = {}
+    for margin in (2, 0.5, 0.01):
+        verdict(tmp_path, SCORES, {"margin": margin}, **SIZES)
+        assert "margin_seeds_needed" not in pd.read_csv(tmp_path / "across.csv")
+        written = pd.read_csv(tmp_path / "pairs.csv", dtype=str)["margin_seeds_needed"].fillna("")
+        significance = Significance.model_validate(SIGNIFICANCE | {"margin": margin})
+        grids = [table.grids[0] for table in pair_tables(tmp_path / "pairs.csv", [], significance)]
+        assert {grid.columns[-1] for grid in grids} == {"Seeds for the margin"}
+        needed[margin] = [row.cells[-1].text for grid in grids for row in grid.rows]
+        assert [cell if cell != "> 1,000" else "" for cell in needed[margin]] == written.to_list()
+    assert all(int(few) < int(many) for few, many in zip(needed[2], needed[0.5], strict=True))
+    assert set(needed[0.01]) == {"> 1,000"}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from smelt.statistics.intervals import difference_interval
+from smelt.statistics.noninferiority import no_worse_by_t
 from smelt.statistics.p_values import smallest_p
 from smelt.statistics.power import detectable_difference, seeds_needed, signed_rank_seeds, t_power
 from smelt.statistics.tests import paired_t, welch, welch_degrees_of_freedom
@@ -54,6 +55,26 @@ def test_one_seed_fewer_would_not_do(deviations: tuple[float, ...]) -> None:
     assert share_found(seeds - 1) < 0.8
 
 
+@pytest.mark.parametrize("deviations", [(0.02,), (0.02, 0.005)])
+def test_as_many_seeds_show_that_of_two_equal_models_one_is_no_worse(deviations: tuple[float, ...]) -> None:
+    generator = np.random.default_rng(3)
+    margin, level = 0.02, 0.01
+    seeds = seeds_needed(margin, deviations, level, sides=1)
+    assert seeds is not None
+
+    def share_shown(number: int) -> float:
+        drawn = [generator.normal(0.7, deviation, (1500, number)) for deviation in deviations]
+        if len(drawn) == 1:
+            tests = [paired_t(differences, np.zeros(number)) for differences in drawn[0] - 0.7]
+        else:
+            tests = [welch(a, b) for a, b in zip(*drawn, strict=True)]
+        found = [no_worse_by_t(test, margin) for test in tests]
+        return float(np.mean([one is not None and one.p < level for one in found]))
+
+    assert share_shown(seeds) > 0.78
+    assert share_shown(seeds - 1) < 0.8
+
+
 @given(
     st.floats(0.0001, 0.2),
     st.lists(st.floats(0.001, 0.05), min_size=1, max_size=2),
@@ -88,6 +109,7 @@ def test_the_signed_rank_test_needs_at_least_the_seeds_of_its_smallest_p() -> No
     assert signed_rank_seeds(2, 0.05) == 6
     assert signed_rank_seeds(100, 0.05) == math.ceil(100 * math.pi / 3)
     assert signed_rank_seeds(None, 0.05) is None
+    assert signed_rank_seeds(2, 0.05, sides=1) == 5
 
 
 @pytest.mark.parametrize("test", [welch, paired_t])

@@ -17,7 +17,7 @@ import numpy as np
 
 from smelt.cli import KeyValues, add_examples
 from smelt.report.csv_files import write_csv
-from smelt.report.no_worse import NOT_TESTED, add_no_worse, columns_of, over_seeds, over_tasks
+from smelt.report.no_worse import MARGIN_SEEDS, NOT_TESTED, add_no_worse, columns_of, over_seeds, over_tasks
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, score_of
@@ -27,6 +27,7 @@ from smelt.statistics.p_values import Alternative, family_size, smallest_p
 from smelt.statistics.power import (
     POWER,
     SIGNED_RANK_EFFICIENCY,
+    Sides,
     detectable_difference,
     seeds_needed,
     signed_rank_seeds,
@@ -58,8 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
     scores = read_scores(arguments.scores)
     pairs, across = pairs_rows(scores, settings), across_rows(scores, settings)
     write_csv(arguments.summary, summary_rows(scores, read_scores(arguments.scores, beside=True)), SUMMARY_COLUMNS)
-    for path, rows, columns in ((arguments.pairs, pairs, PAIRS_COLUMNS), (arguments.across, across, ACROSS_COLUMNS)):
-        write_csv(path, rows, columns_of(settings, columns), _counts(columns))
+    columns = columns_of(settings, PAIRS_COLUMNS, MARGIN_SEEDS)
+    write_csv(arguments.pairs, pairs, columns, _counts(columns))
+    columns = columns_of(settings, ACROSS_COLUMNS)
+    write_csv(arguments.across, across, columns, _counts(columns))
     different = sum(row["significant"] is True for row in pairs)
     print(f"{len(pairs)} pairs of models within tasks: {different} differ ({settings.test}, p < {settings.alpha:g})")
 
@@ -82,7 +85,7 @@ def summary_rows(scores: Scores, beside: Scores) -> list[dict[str, Any]]:
 
 def _counts(columns: Sequence[str]) -> list[str]:
     """Return the columns of counts: they stay whole numbers even where cells are empty."""
-    return [column for column in columns if column.endswith("_n") or column == "seeds_needed"]
+    return [column for column in columns if column.endswith(("_n", "seeds_needed"))]
 
 
 # ---- Pairs of models within one task
@@ -110,7 +113,8 @@ pair's step; all pairs that are not significant have that of the last step. `lev
 interval of the t-test at this level: it leaves out 0 exactly where the pair is significant. Each interval is for its
 own pair: that all of a task hold at once is less likely. `detectable` is the smallest true difference that the test
 finds with this `power`, and `seeds_needed` are the seeds that find a difference as large as the one seen; both take
-the spread that was seen for the true one. A margin of the study adds NO_WORSE_COLUMNS, here and across tasks."""
+the spread that was seen for the true one. A margin of the study adds NO_WORSE_COLUMNS, here and across tasks,
+and here MARGIN_SEEDS."""
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
@@ -132,6 +136,10 @@ def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
                 for row, (a, b) in zip(family, pairs, strict=True)
             ]
             add_no_worse(family, tests, settings)
+            for row in family:
+                if "margin_level" in row:
+                    found, level = row["comparison"], row["margin_level"]
+                    row[MARGIN_SEEDS] = _seeds_needed(settings.margin_as_share, found, settings, level, 1)
         rows += family
     return rows
 
@@ -229,18 +237,26 @@ def _at_level(row: Mapping[str, Any], settings: Significance, level: float) -> d
         return {"level": level}
     cells: dict[str, Any] = {"level": level, "power": POWER}
     detectable = detectable_difference(tested.standard_error, tested.degrees_of_freedom, level)
-    deviations = [found.paired_deviation]
-    if settings.test == "welch":
-        deviations = [found.a.standard_deviation, found.b.standard_deviation]
-    seeds = seeds_needed(tested.estimate, deviations, level)
+    cells["seeds_needed"] = _seeds_needed(tested.estimate, found, settings, level)
     if settings.test == "wilcoxon":  # its interval from few seeds does not exist; its power follows the paired t's
-        cells["seeds_needed"] = signed_rank_seeds(seeds, level)
         if smallest_p(row["wilcoxon_n"]) < level:
             cells["detectable"] = detectable / math.sqrt(SIGNED_RANK_EFFICIENCY)
         return cells
     interval = difference_interval(tested.estimate, tested.standard_error, tested.degrees_of_freedom, 1 - level)
-    cells |= {"level_low": interval.low, "level_high": interval.high}
-    return cells | {"detectable": detectable, "seeds_needed": seeds}
+    return cells | {"level_low": interval.low, "level_high": interval.high, "detectable": detectable}
+
+
+def _seeds_needed(
+    difference: float, found: Comparison, settings: Significance, level: float, sides: Sides = 2
+) -> int | None:
+    """Return the seeds with which the study's test finds a difference; None where they are too many, or not known."""
+    deviations = [found.paired_deviation]
+    if settings.test == "welch":
+        deviations = [found.a.standard_deviation or 0.0, found.b.standard_deviation or 0.0]
+    if not any(deviations):
+        return None
+    seeds = seeds_needed(difference, deviations, level, sides)
+    return signed_rank_seeds(seeds, level, sides) if settings.test == "wilcoxon" else seeds
 
 
 # ---- Pairs of models across tasks: one value a task

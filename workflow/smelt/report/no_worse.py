@@ -20,16 +20,19 @@ NO_WORSE_COLUMNS = ("margin", *(f"no_worse_{side}_{part}" for side in SIDES for 
 """Columns where the study states a margin, which is a share here. Of side a: whether a is shown to be no worse than b
 by more than the margin (`shown`), the lower confidence bound of a minus b at the level that the correction leaves, and
 the one-sided p; of side b likewise, of b minus a. Empty where nothing was tested."""
+MARGIN_SEEDS = "margin_seeds_needed"
+"""Column of tests over seeds: the seeds of each model with which, were both equally good, one would be shown to be no
+worse than the other in four of five such studies. It takes the spread that was seen for the true one."""
 
 BothSides = tuple["NoWorse | None", "NoWorse | None"]
 """The outcomes of a pair: a against b, b against a."""
 NOT_TESTED: BothSides = (None, None)
 
 
-def columns_of(settings: Significance, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns of a file of pairs: with those of the margin where the study states one."""
+def columns_of(settings: Significance, columns: Sequence[str], *further: str) -> tuple[str, ...]:
+    """Return the columns of a file of pairs: with those of the margin, and further ones, where the study states one."""
     *others, last = columns
-    return (*others, *(NO_WORSE_COLUMNS if settings.margin else ()), last)
+    return (*others, *((*NO_WORSE_COLUMNS, *further) if settings.margin else ()), last)
 
 
 def over_seeds(a: BySeed, b: BySeed, settings: Significance) -> BothSides:
@@ -74,6 +77,7 @@ def add_no_worse(family: Sequence[dict[str, Any]], tests: Sequence[BothSides], s
         row["margin"] = settings.margin_as_share
         if test is None or p is None or level is None:
             continue
+        row["margin_level"] = min(level, row.get("margin_level", level))
         shown = p < settings.alpha and not math.isclose(p, settings.alpha)  # of a bootstrap, p can be alpha itself
         cells = dict(zip(PARTS, (test.bound(level), test.p, p, shown), strict=True))
         row |= {f"no_worse_{side}_{part}": value for part, value in cells.items()}

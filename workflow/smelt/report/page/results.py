@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.report.csv_files import read_rows
-from smelt.report.no_worse import NO_WORSE_COLUMNS, SIDES, shown_in_row
+from smelt.report.no_worse import MARGIN_SEEDS, NO_WORSE_COLUMNS, SIDES, shown_in_row
 from smelt.report.notes import metric_notes, metric_title, test_of
 from smelt.report.records import read_tokenisation
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, number, p_value, quantity
@@ -37,7 +37,7 @@ def pair_tables(path: Path, examples: Sequence[Path], significance: Significance
         significance: how differences were tested.
     """
     by_task: dict[str, list[dict[str, Any]]] = {}
-    for entry in read_rows(path, [*PAIRS, *_margin_columns(significance)]):
+    for entry in read_rows(path, [*PAIRS, *_margin_columns(significance, MARGIN_SEEDS)]):
         by_task.setdefault(entry["task"], []).append(entry | {"note": _note(entry)})
     over_examples = ExamplePairs(examples, significance)
     return [_pairs_of(task, pairs, over_examples, significance) for task, pairs in by_task.items()]
@@ -162,18 +162,24 @@ class _Margin:
         self._over = over
         self._significance = significance
         self.heads = [f"No worse over {over}"] if significance.margin else []
+        if self.heads and over == "seeds":
+            self.heads.append("Seeds for the margin")
 
     def cells(self, entry: Mapping[str, Any], swapped: bool = False) -> list[Cell]:
-        """Return which model is shown to be no worse than the other, with both bounds; `swapped`: b is the first."""
+        """Return which model is shown to be no worse, with both bounds, and over seeds how many would show it.
+
+        swapped: whether b is the first.
+        """
         if not self.heads:
             return []
         sides = SIDES[::-1] if swapped else SIDES
         shown = tuple(shown_in_row(entry, side) for side in sides)
         if None in shown:
-            return [Cell("equal" if _equal(entry) else "not tested")]
+            return [Cell("equal" if _equal(entry) else "not tested"), *(Cell(NONE) for _ in self.heads[1:])]
         bounds = [entry[f"no_worse_{side}_bound"] for side in sides]
         detail = "" if math.isnan(sum(bounds)) else f"({' / '.join(number(100 * bound) for bound in bounds)})"
-        return [Cell(_NO_WORSE[shown], detail=detail, bold=any(shown))]
+        seeds = (Cell(_seeds(entry, MARGIN_SEEDS)) for _ in self.heads[1:])
+        return [Cell(_NO_WORSE[shown], detail=detail, bold=any(shown)), *seeds]
 
     def notes(self, entries: Entries) -> list[str]:
         """Return how it is tested, and why some of these entries are not."""
@@ -190,11 +196,22 @@ class _Margin:
             " claim is shown by one above minus the margin. They are one-sided; the interval is two-sided, so an end of"
             " it below minus the margin does not contradict the claim."
         )
+        seeds = (
+            "Seeds for the margin: those of each model with which, were both equally good, one would be shown to be no"
+            " worse in four of five studies like this one. They take the seen spread for the true one, too."
+        )
         return [
             "No worse: which of the two is shown to be no worse than the other by more than"
             f" {settings.margin_in_words}, the margin that the study states; one-sided, of the same {what} and with the"
-            f" same pairing as above, p < {settings.alpha:g}, {correction}.{'' if what == 'means' else bounds}{equal}"
+            f" same pairing as above, p < {settings.alpha:g}, {correction}.{'' if what == 'means' else bounds}{equal}",
+            *(seeds for _ in self.heads[1:]),
         ]
+
+
+def _seeds(entry: Mapping[Any, Any], column: str) -> str:
+    """Return a number of seeds that would be needed."""
+    seeds = entry[column]
+    return "> 1,000" if math.isnan(seeds) and not math.isnan(entry["power"]) else number(seeds, ",.0f")
 
 
 def _equal(entry: Mapping[str, Any]) -> bool:
@@ -210,8 +227,8 @@ _NO_WORSE: dict[tuple[bool | None, ...], str] = {
 }
 
 
-def _margin_columns(significance: Significance) -> list[str]:
-    return list(NO_WORSE_COLUMNS) if significance.margin else []
+def _margin_columns(significance: Significance, *further: str) -> list[str]:
+    return [*NO_WORSE_COLUMNS, *further] if significance.margin else []
 
 
 def _without_untested(entries: Entries, is_untested: Callable[[Mapping[str, Any]], bool]) -> tuple[Entries, int]:
@@ -285,9 +302,7 @@ def _pair(entry: Mapping[Any, Any]) -> str:
 
 def _pair_cells(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> list[Cell]:
     p_values = [Cell(p_value(entry["p"])), Cell(p_value(entry["p_corrected"]))]
-    seeds = entry["seeds_needed"]
-    needed = "> 1,000" if math.isnan(seeds) and not math.isnan(entry["power"]) else number(seeds, ",.0f")
-    power = [Cell(number(100 * entry["detectable"])), Cell(needed)]
+    power = [Cell(number(100 * entry["detectable"])), Cell(_seeds(entry, "seeds_needed"))]
     return [_difference(entry), Cell(number(entry["hedges_g"])), *p_values, _verdict(entry, marks), *power]
 
 
