@@ -1,11 +1,15 @@
 """Several seeds in one job: the same results, no part of what Snakemake compares, and only what is missing is made."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import ROOT, Project, new_project
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +78,31 @@ def test_the_process_of_a_job_on_a_cluster_finds_its_rule(project: Callable[[], 
         *["--target-jobs", "finetune_1_to_2:model=wide,task=demo-ner"],
     )
     assert (edited.folder / METRICS[0]).is_file()
+
+
+def test_a_model_that_proves_smaller_has_other_jobs_and_nothing_runs_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adopted model is assumed to be as large as BERT-base until its config.json is here."""
+    edited = new_project(tmp_path / "project")
+    commit = "3f076fdb1ab68d5b2880cb87a0886f315b8146f8"
+    left = {key: value for key, value in edited.study.items() if key not in ("corpora", "tokenizers", "tables")}
+    left["models"] = {"wide": {"maker": "adopt", "hub": "some/model", "revision": commit}}
+    left |= {"tasks": {"demo-ner": {"limit": 1000}}, "finetuning": {"seeds": [1, 2]}}
+    edited.write(left)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert edited.planned(*METRICS)["finetune"] == 2
+    # Jobs write their outputs at once, so that nothing is fetched.
+    instant = [sys.executable, "-m", "bench.instant_jobs", *edited.command()[1:]]
+    paths = f"{edited.folder / 'workflow'}:{ROOT}"
+    subprocess.run(instant, cwd=edited.folder, env=edited.environment() | {"PYTHONPATH": paths}, check=True)
+    assert edited.planned() == {}
+
+    snapshot = tmp_path / "hub/models--some--model/snapshots" / commit
+    snapshot.mkdir(parents=True)
+    numbers = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 1, "vocab_size": 500}
+    (snapshot / "config.json").write_text(json.dumps(numbers))
+    assert edited.planned() == edited.planned(*METRICS) == {}
+    for run in RUNS:
+        shutil.rmtree(edited.folder / run)
+    assert edited.planned(*METRICS) == {"finetune_1_to_2": 1}

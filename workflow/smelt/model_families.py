@@ -37,6 +37,22 @@ _KEYS: dict[str, dict[Dimension, str]] = {
     },
     "distilbert": {"layers": "n_layers", "hidden": "dim", "heads": "n_heads", "feed_forward": "hidden_dim"},
 }
+# What further families call them; the feed-forward part of some has no key, and is four times as wide as their states.
+_ALSO_CALLED: dict[Dimension, tuple[str, ...]] = {
+    "layers": ("n_layer",),  # GPT-2, XLNet
+    "hidden": ("emb_dim", "n_embd", "d_model"),  # XLM, GPT-2, XLNet
+    "heads": ("n_head",),
+    "feed_forward": ("n_inner", "d_inner"),
+}
+GATED = {"eurobert", "gte", "llama", "modernbert", "nomic_bert", "qwen2", "qwen3"}
+"""Families whose feed-forward part has three matrices instead of two: one of them gates."""
+NARROW_EMBEDDINGS = {
+    **dict.fromkeys(
+        ["albert", "convbert", "deberta", "deberta-v2", "electra", "mobilebert", "roformer"], "embedding_size"
+    ),
+    "rembert": "input_embedding_size",
+}
+"""Families whose embeddings may be narrower than their states, with the key of the width."""
 _DROPOUTS = {
     "": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
     "distilbert": ("dropout", "attention_dropout"),
@@ -75,10 +91,14 @@ def max_positions(configuration: Any) -> int | None:
 
 def number_of(configuration: Any, name: Dimension) -> int | None:
     """Return a number of a model by its configuration, an object of transformers or the content of a config.json."""
-    for keys in _KEYS.values():
-        if (found := _value(configuration, keys[name])) is not None:
-            return int(found)
-    return None
+    found = value_of(configuration, name)
+    return None if found is None else int(found)
+
+
+def value_of(configuration: Any, name: Dimension) -> Any:
+    """Return what a configuration gives for a number, which a file may give as anything; None where it has no key."""
+    keys = [*(keys[name] for keys in _KEYS.values()), *_ALSO_CALLED[name]]
+    return next((found for key in keys if (found := _value(configuration, key)) is not None), None)
 
 
 def _value(configuration: Any, key: str) -> Any:

@@ -96,7 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     show(catalogue, stages, measured, rates, factors, arguments)
     if arguments.output:
-        write_json(arguments.output, describe(stages, measured, rates, sizes, given, factors))
+        plan = describe(stages, measured, rates, sizes, given, factors)
+        write_json(arguments.output, plan | {"assumed": catalogue.shapes.assumed})
 
 
 def written(arguments: argparse.Namespace) -> Catalogue:
@@ -209,6 +210,8 @@ def show(
         console.print(f"On {arguments.cores} cores{gpus}: {days(stages, arguments)}, if none of them waits.")
     if passing := total(stages).checkpoints:
         console.print(f"Beside it, checkpoints take up to {two_digits(passing / 1e9)} GB until the workflow has ended.")
+    for line in catalogue.shapes.assumptions():
+        console.print(line)
     console.print("Memory is that of the largest job; compressions are counted with all the epochs that they may take.")
 
 

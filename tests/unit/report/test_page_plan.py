@@ -71,6 +71,15 @@ def test_what_was_measured_stands_beside_what_was_planned_with_the_ratio(tmp_pat
     assert rows["All measured to the end"][7:] == ["1.00 Wh", "–"]  # documents record no energy
 
 
+def test_models_whose_size_is_assumed_are_named(tmp_path: Path) -> None:
+    path = plan(tmp_path, DOCUMENTS)
+    before = plan_table(path).notes
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"assumed": {"beto": "not here yet", "odd": "no JSON"}}))
+    *others, last = plan_table(path).notes
+    assert others == before
+    assert last == "Planned as large as BERT-base, for want of a better number: beto, odd."
+
+
 def test_a_stage_that_was_measured_in_part_has_no_ratio(tmp_path: Path) -> None:
     part = stage("fine-tuning", 117, {"jobs": 12, "cpu_seconds": 60}, cpu_seconds=600)
     _, rows = shown(plan(tmp_path, part))

@@ -1,5 +1,6 @@
 """Which runs one job makes: several where they are short, never those that exist with those that do not."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,29 @@ def test_a_gpu_makes_runs_short_and_jobs_of_more_of_them() -> None:
     assert tiny[0] == tiny[1]  # it asks for no GPU
     settings = [jobs.settings(Wildcards) for gpus in (False, True) for jobs in jobs_of_seeds(rules, None, gpus)]
     assert len({*settings}) == 1
+
+
+def test_jobs_of_an_adopted_model_are_those_of_its_own_size_once_that_is_known() -> None:
+    """Between two runs a model is adopted: its further runs are divided otherwise, and none that exists is touched."""
+    models = {"a": {"maker": "adopt", "folder": "a"}, "b": {"maker": "adopt", "folder": "b"}}
+    Path("study.yaml").write_text(yaml.safe_dump(STUDY | {"models": models, "tasks": {"sst2": {"limit": 50}}}))
+    before = Catalogue.load("study.yaml").finetune
+    assert makers(before, "a/sst2/seed-11") == makers(before, "b/sst2/seed-11") == ["finetune_1_to_2"]
+    finish("a/sst2/seed-11")
+    finish("a/sst2/seed-12")
+    numbers = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 500}
+    for name, layers in (("a", 1), ("b", 48)):
+        Path(name).mkdir()
+        configuration = numbers | {"num_hidden_layers": layers} | ({"hidden_size": 1024} if name == "b" else {})
+        Path(name, "config.json").write_text(json.dumps(configuration))
+    after = Catalogue.load("study.yaml").finetune
+    assert [makers(after, f"a/sst2/seed-{seed}") for seed in (11, 12, 13, 14, 15)] == [
+        *2 * [["finetune_1_to_2"]],
+        *3 * [["finetune_3_to_5"]],
+    ]
+    assert makers(after, "b/sst2/seed-11") == ["finetune"]
+    assert after.settings("a", "sst2") == before.settings("a", "sst2")
+    assert minutes_of_run(after, "a", "sst2", True) == minutes_of_run(after, "a", "sst2", False)  # too small for a GPU
 
 
 @pytest.mark.parametrize("paper", PAPERS)

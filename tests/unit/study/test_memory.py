@@ -179,3 +179,20 @@ def test_signals_of_a_distilbert_whose_width_is_called_dim_ask_for_as_much(tmp_p
     expected = CATALOGUE.compress.signals_memory(names, found)
     (Path(found.model) / "config.json").write_text(json.dumps({"dim": 768}))
     assert CATALOGUE.compress.signals_memory(names, found) == expected
+
+
+def test_a_student_of_an_adopted_teacher_passes_through_layers_as_wide_as_the_teachers(tmp_path: Path) -> None:
+    student = {"maker": "distil", "teacher": "base", "corpus": "wiki", "recipe": "distil", "tasks": []}
+    data = {"settings": {"data": {"batch": 8, "length": 512}}}
+    study = STUDY | {"models": {"base": STUDY["models"]["base"], "half": student | data}}
+    study |= {"tasks": [], "efficiency": None}
+    distil, half = Catalogue(check_study(study, "try.yaml")).distil, SimpleNamespace(model="half")
+    folder = model_folder(tmp_path / "teacher", 2_000_000)
+    asked = {}
+    for width in (64, 768, 4096):
+        numbers = {"hidden_size": width, "num_hidden_layers": 12, "num_attention_heads": 4, "vocab_size": 9}
+        (Path(folder) / "config.json").write_text(json.dumps(numbers))
+        asked[width] = distil.memory(half, SimpleNamespace(teachers=[folder]))
+    (Path(folder) / "config.json").write_text("{")
+    assert asked[64] < asked[768] < asked[4096]
+    assert distil.memory(half, SimpleNamespace(teachers=[folder])) == asked[768]

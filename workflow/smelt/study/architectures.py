@@ -1,13 +1,16 @@
-"""Encoder shapes by name and by numbers, in three families, and which recipes they can follow."""
+"""Encoder shapes: by name and by numbers, in three families, with the recipes they can follow; and those of others."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
 
 from pydantic import model_validator
 
-from smelt.entry import Entry
-from smelt.model_families import FAMILIES
-from smelt.numbers import MOST_PIECES, Heads, Layers, StateWidth
+from smelt.entry import Entry, check
+from smelt.errors import SmeltError
+from smelt.files import read_json
+from smelt.model_families import FAMILIES, GATED, NARROW_EMBEDDINGS, Dimension, value_of
+from smelt.numbers import MOST_PIECES, Heads, Layers, PieceCount, StateWidth
 from smelt.training.recipes import ObjectiveSettings
 
 FamilyName = Literal["albert", "bert", "distilbert"]
@@ -63,9 +66,59 @@ class Shape(Entry):
         layer = 4 * self.hidden**2 + 2 * self.hidden * self.feed_forward + 9 * self.hidden + self.feed_forward
         family = FAMILIES[self.family]
         layers = layer * (1 if family.shared_layers else self.layers)
-        factorised = self.hidden * self.embedding if family.shared_layers else 0
+        factorised = self.hidden * self.embedding if family.shared_layers or self.embedding != self.hidden else 0
         pooler = 0 if family.pretraining is None else self.hidden**2
         return (vocabulary + POSITIONS) * self.embedding + factorised + layers + pooler
+
+
+class PublishedShape(Entry):
+    """The numbers of an encoder that somebody else made, in any family."""
+
+    family: str
+    """A model type of transformers."""
+    layers: Layers
+    hidden: StateWidth
+    heads: Heads
+    feed_forward: StateWidth
+    """As wide as two matrices would be: a gated part, which has three, counts as one and a half times its width."""
+    embedding: StateWidth
+    pieces: PieceCount
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Layers, hidden, heads and feed_forward."""
+        return {name: getattr(self, name) for name in get_args(Dimension)}
+
+
+def read_published_shape(file: Path) -> PublishedShape:
+    """Return the shape that a config.json gives. Loading transformers for it would take longer than planning a study.
+
+    Raises:
+        SmeltError: it cannot be read, or gives no such numbers of one encoder.
+    """
+    configuration = read_json(file)
+    if configuration.get("is_encoder_decoder"):
+        raise SmeltError(file, "is of an encoder with a decoder: expected one of an encoder")
+    family = configuration.get("model_type") or "bert"
+    found = {name: value_of(configuration, name) for name in get_args(Dimension)}
+    hidden = found["hidden"]
+    if found["feed_forward"] is None:
+        found["feed_forward"] = 4 * hidden if isinstance(hidden, int) else hidden
+    found["embedding"] = configuration.get(NARROW_EMBEDDINGS.get(str(family), "")) or hidden
+    found["pieces"] = configuration.get("vocab_size")
+    if missing := [name for name, value in found.items() if value is None]:
+        raise SmeltError(file, f"gives no {', '.join(missing)} under a name that smelt knows")
+    shape = check(PublishedShape, found | {"family": family}, file)
+    gated = {"feed_forward": shape.feed_forward * 3 // 2} if shape.family in GATED else {}
+    return shape.model_copy(update=gated)
+
+
+def numbers_in(folder: str) -> dict[str, int]:
+    """Return layers, hidden, heads and feed_forward of the model in a folder; nothing where it gives none."""
+    try:
+        return read_published_shape(Path(folder, "config.json")).numbers
+    except SmeltError:
+        return {}
 
 
 def _bert(layers: int, hidden: int) -> Shape:

@@ -9,6 +9,7 @@ from typing import Any
 
 from smelt.study.makers import MAKERS
 from smelt.study.makers.base import FinetuningRuns, MakerRules
+from smelt.study.model_shapes import ModelShapes
 from smelt.study.paths import Paths
 from smelt.study.rules.corpora import CorporaRules
 from smelt.study.rules.efficiency import EfficiencyRules
@@ -39,7 +40,8 @@ class Catalogue:
         self.tasks = TaskRules(study, self.paths, task_folders)
         self.corpora = CorporaRules(study, self.paths, self.tasks.files)
         self.runs = FinetuningRuns(study.models, self.tasks.files, study.seeds, study.learns)
-        self.finetune = FinetuneRules(study, self.paths, self.runs)
+        self.shapes = ModelShapes(study, self.paths)
+        self.finetune = FinetuneRules(study, self.paths, self.runs, self.shapes)
         self.makers: dict[str, MakerRules[Any]] = {
             name: maker.rules(study.definitions, self.paths, self.runs) for name, maker in MAKERS.items()
         }

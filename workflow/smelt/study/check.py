@@ -72,6 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
         sizes = f"{two_digits(whole.disk / 1e9)} GB of disk, {two_digits(whole.memory / 1e3)} GB of memory"
         hours = f"{two_digits(whole.cpu_seconds / 3600)} hours of a core without GPUs"
         console.print(f"by estimate {hours}, {sizes}; `smelt plan` shows each stage", highlight=False)
+        for line in catalogue.shapes.assumptions():
+            console.print(line, highlight=False)
     if missing or no_commit:
         number = len(missing) + len(no_commit)
         found = f"{_count(number, 'source')} {'is' if number == 1 else 'are'} missing (see above)"

@@ -23,7 +23,6 @@ from smelt.study.makers.base import Maker
 from smelt.study.makers.compress import Compress
 from smelt.study.makers.reduce import Reduce
 from smelt.study.makers.trained import TrainedOnBlocks
-from smelt.study.model_shapes import parameters_of, pieces_of, pieces_of_vocabulary, shape_of
 from smelt.study.rates import RATES, Rates, read_rates
 from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
 from smelt.study.rules import finetune_jobs
@@ -70,7 +69,7 @@ class StudyPlan:
     def __init__(self, catalogue: Catalogue, sizes: Sizes, rates: Rates) -> None:
         """Take a checked study."""
         self.catalogue, self.sizes, self.rates = catalogue, sizes, rates
-        self.study, self.definitions = catalogue.study, catalogue.study.definitions
+        self.study, self.definitions, self.shapes = catalogue.study, catalogue.study.definitions, catalogue.shapes
 
     def unknown(self) -> list[tuple[str, str]]:
         """Return the corpora and languages whose size is not known."""
@@ -166,7 +165,7 @@ class StudyPlan:
         for folder in self.catalogue.tokenizers.blocks():
             *_, corpus, vocabulary, _, language = Path(folder).parts
             text = self.text_bytes(corpus, [language])
-            width = 4 if pieces_of_vocabulary(self.study, vocabulary) > WIDE_PIECES else 2
+            width = 4 if self.shapes.pieces_of_vocabulary(vocabulary) > WIDE_PIECES else 2
             stage.jobs += 1
             stage.cpu_seconds += text / 1e6 / self.rates.blocks + self.rates.start
             stage.disk += self._tokens(folder, text) * width
@@ -203,7 +202,7 @@ class StudyPlan:
             yield stage
 
     def _add_model(self, stage: StagePlan, name: str, model: Maker) -> None:
-        parameters = parameters_of(self.study, name)
+        parameters = self.shapes.parameters(name)
         stage.jobs += 1
         stage.cpu_seconds += self.rates.start_torch
         stage.disk += parameters * BYTES
@@ -217,7 +216,7 @@ class StudyPlan:
             passed = (
                 0.0
                 if self._uses_gpu(parameters)
-                else pass_megabytes(shape_of(self.study, name).model_dump(), training.data)
+                else pass_megabytes(self.shapes.shape(name).model_dump(), training.data)
             )
             memory += parameters * BYTES * (STATES - 2) / 1e6 + passed
             stage.checkpoints += CHECKPOINTS * KEPT_STATES * parameters * BYTES
@@ -236,9 +235,9 @@ class StudyPlan:
 
     def _operations(self, name: str, length: int, predicted: float = 0.0) -> float:
         """Return the operations of a training pass for each token."""
-        shape = shape_of(self.study, name)
+        shape = self.shapes.shape(name)
         factorised = shape.embedding != shape.hidden or FAMILIES[shape.family].shared_layers
-        head = shape.embedding * (shape.hidden + pieces_of(self.study, name))
+        head = shape.embedding * (shape.hidden + self.shapes.pieces(name))
         projection = shape.embedding * shape.hidden if factorised else 0
         return operations_per_token(shape.model_dump(include=set(BASE)), projection, length, predicted, head)
 
@@ -284,7 +283,7 @@ class StudyPlan:
         pairs = [(pair, len(rules.runs.seeds_of(*pair))) for pair in rules.tuned()] + [(pair, 1) for pair in alone]
         for (model, task), seeds in pairs:
             grid = rules.grid(model, task)
-            parameters = parameters_of(self.study, model)
+            parameters = self.shapes.parameters(model)
             for settings in grid.cells.values():
                 self._add_run(stage, model, task, settings, seeds)
             kept = grid.keep == "best" or any(
@@ -306,7 +305,7 @@ class StudyPlan:
         predicted = measured * examples["validation"] + examples["test"]
         learnt = settings.epochs * examples["train"]
         operations = self._operations(model, length) * length * (learnt + predicted / 3)
-        parameters = parameters_of(self.study, model)
+        parameters = self.shapes.parameters(model)
         self._compute(stage, seeds * operations, parameters, settings.precision)
         seconds = seeds * (learnt + predicted / 3) * self.rates.example
         if self._uses_gpu(parameters):
@@ -327,7 +326,7 @@ class StudyPlan:
                 teacher = self._operations(model.teacher, length) / 3 if model.imitates else 0.0
                 operations = texts * length * (epochs * 6 * model.student.weights + teacher)
                 stage.jobs += len(self.study.seeds)
-                parameters = parameters_of(self.study, model.teacher)
+                parameters = self.shapes.parameters(model.teacher)
                 self._compute(stage, len(self.study.seeds) * operations, parameters, "fp32")
                 stage.cpu_seconds += len(self.study.seeds) * self.rates.start_torch
                 stage.disk += len(self.study.seeds) * RUN_BYTES
@@ -340,7 +339,7 @@ class StudyPlan:
         for name, model in self.study.models.items():
             if model.is_compressed or not model.makes_finetuned:
                 continue
-            parameters = parameters_of(self.study, name)
+            parameters = self.shapes.parameters(name)
             for _, task in self.catalogue.runs.pairs(model=name):
                 runs, examples = len(self.study.seeds), self._examples[task]
                 length = kind_of(self.catalogue.runs.tasks[task]).typical_tokens

@@ -61,12 +61,12 @@ def plan_table(path: Path) -> PaperTable:
     """
     plan = read_json(path)
     try:
-        return _table(plan["stages"], plan["rates"]["machine"])
+        return _table(plan["stages"], plan["rates"]["machine"], list(plan.get("assumed", {})))
     except (KeyError, TypeError, AttributeError) as error:
         raise SmeltError(path, f"is no plan ({error}): expected what `smelt plan --output` writes") from None
 
 
-def _table(stages: Sequence[Mapping[str, Any]], machine: str) -> PaperTable:
+def _table(stages: Sequence[Mapping[str, Any]], machine: str, assumed: Sequence[str]) -> PaperTable:
     measured = [stage["measured"] for stage in stages if stage["measured"]]
     shown = [q for q in _QUANTITIES if q.key != "gpu_seconds" or any(map(q.of, [*stages, *measured]))]
     heads = ["Jobs", *(head for quantity in shown for head in (quantity.head, "measured"))]
@@ -80,6 +80,7 @@ def _table(stages: Sequence[Mapping[str, Any]], machine: str) -> PaperTable:
         "time and energy as models and fine-tunings recorded them; disk is what the files of a stage take. In "
         "brackets: measured over planned, where all jobs of a stage were measured.",
     ]
+    notes += [f"Planned as large as BERT-base, for want of a better number: {', '.join(assumed)}."] if assumed else []
     return PaperTable("plan", "Planned and measured", [Grid("Stage", heads, groups)], notes)
 
 

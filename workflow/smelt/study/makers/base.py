@@ -6,7 +6,7 @@ an object of its class for rules.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
@@ -17,6 +17,7 @@ from smelt.entry import Distinct, Entry, Name, refer
 from smelt.errors import expected_one_of
 from smelt.languages import Language
 from smelt.licences import Licence
+from smelt.study.architectures import PublishedShape
 from smelt.study.corpora import Corpus
 from smelt.study.finetuning import FinetuningOverrides
 from smelt.study.paths import Paths
@@ -186,15 +187,15 @@ class Maker(Entry):
 
     def numbers(self, study: "Definitions") -> dict[str, int]:
         """Return layers, hidden, heads and feed_forward, as far as the study gives them: those of its first source."""
-        return next((study.models[source].numbers(study) for source in self.sources), {})
+        return next((study.numbers(source) for source in self.sources), {})
 
     def family(self, study: "Definitions") -> str | None:
         """Return its family, a model type of transformers, or None where the study does not give it."""
-        return next((study.models[source].family(study) for source in self.sources), None)
+        return next((study.family(source) for source in self.sources), None)
 
     def embedding_width(self, study: "Definitions") -> int | None:
         """Return the width of its embeddings of pieces, or None where the study does not give it."""
-        return next((study.models[source].embedding_width(study) for source in self.sources), None)
+        return next((study.embedding_width(source) for source in self.sources), None)
 
     def describe(self, study: "Definitions") -> tuple[str, str]:
         """Return what `smelt check` prints: what it is made from, and its training or the pieces it keeps."""
@@ -219,6 +220,8 @@ class Definitions:
     models: Mapping[str, Maker]
     corpora: Mapping[str, Corpus]
     tokenizers: Mapping[str, Tokenizer]
+    published: Mapping[str, PublishedShape] = field(default_factory=dict)
+    """Shapes of adopted models, for estimates; a check of the study has none, so that it says the same everywhere."""
 
     def check_models(self) -> None:
         """Check what models are made from, and then each model.
@@ -287,11 +290,15 @@ class Definitions:
 
     def numbers(self, name: str) -> dict[str, int]:
         """Return layers, hidden, heads and feed_forward of a model, as far as the study gives them."""
-        return self.models[name].numbers(self)
+        return self.published[name].numbers if name in self.published else self.models[name].numbers(self)
+
+    def family(self, name: str) -> str | None:
+        """Return a model's family, a model type of transformers, or None where the study does not give it."""
+        return self.published[name].family if name in self.published else self.models[name].family(self)
 
     def embedding_width(self, name: str) -> int | None:
         """Return the width of a model's embeddings of pieces, or None where the study does not give it."""
-        return self.models[name].embedding_width(self)
+        return self.published[name].embedding if name in self.published else self.models[name].embedding_width(self)
 
 
 class FinetuningRuns:

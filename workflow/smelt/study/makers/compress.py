@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from smelt.entry import Name, refer, refuse_idle
 from smelt.errors import SmeltError
+from smelt.model_families import number_of
 from smelt.numbers import Layers, Seed
 from smelt.study.compression import (
     STRATEGIES,
@@ -28,7 +29,7 @@ from smelt.study.compression import (
 )
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, refuse_unknown
 from smelt.study.paths import Paths, outside_sources, run_of
-from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
+from smelt.study.resources import BASE, examples, gpus_for, libraries_for, megabytes, parameters_in
 from smelt.tasks.kinds import kind_of
 
 # Part of the rules' params: raise one when the same settings come to mean another student, or other signals. Comments
@@ -37,7 +38,6 @@ COMPRESSION_VERSION = 2
 SIGNALS_VERSION = 3
 
 STORAGE = {"mode", "max_gigabytes"}  # settings of signals that decide where they are stored, and nothing else
-WIDTHS = ("hidden_size", "dim", "d_model", "emb_dim")  # what families call it: DistilBERT's is dim, XLM's emb_dim
 SHARD_WINDOWS = 16_384  # whose states are held before they are written
 NO_CORPUS = "_task"  # in names of folders, in the place of a corpus's name, which never begins so
 
@@ -399,7 +399,7 @@ class CompressRules(MakerRules[Compress]):
         settings = self._shared(wildcards).settings
         teacher = megabytes([input.teacher])
         configuration = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))
-        width = next(configuration[key] for key in WIDTHS if key in configuration)
+        width = number_of(configuration, "hidden") or BASE["hidden"]
         labelled = kind_of(self.runs.tasks[wildcards.task]).max_labelled(settings.length)
         shard = SHARD_WINDOWS * labelled * 2 * width * len(settings.layers) / 1e6
         texts = 0.25 * max((megabytes([path]) for path in input.documents), default=0.0)

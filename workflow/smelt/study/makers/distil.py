@@ -9,6 +9,7 @@ from smelt.entry import Distinct, Entry, Name, refuse_idle
 from smelt.languages import Language
 from smelt.model_families import FAMILIES
 from smelt.numbers import Heads, Layers, Natural, StateWidth
+from smelt.study.architectures import numbers_in
 from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, FinetuningRuns, list_languages
 from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules, TrainingSettings
 from smelt.study.paths import Paths
@@ -229,11 +230,14 @@ class Distil(TrainedOnBlocks):
     def family(self, study: Definitions) -> str | None:
         """Return the family of its first teacher's students."""
         found = super().family(study)
-        return None if found is None else FAMILIES[found].student or found
+        known = FAMILIES.get(found or "")
+        return (known and known.student) or found
 
     def embedding_width(self, study: Definitions) -> int | None:
-        """Return the width of its first teacher's embeddings, unless it has a width of its own."""
-        return None if self.student.hidden is not None else super().embedding_width(study)
+        """Return that of its first teacher, unless it has a width of its own; embeddings of an ALBERT ignore that."""
+        known = FAMILIES.get(self.family(study) or "")
+        narrow = known is not None and known.shared_layers
+        return super().embedding_width(study) if narrow or self.student.hidden is None else None
 
     def describe(self, study: Definitions) -> tuple[str, str]:
         """Return its teachers and corpus, and its layers, languages and training."""
@@ -332,8 +336,8 @@ class DistilRules(TrainedRules[Distil]):
 
         The student counts with the first teacher's weights: it rarely has more.
         """
-        shape = BASE | self.study.numbers(wildcards.model)
         weights = 2 * megabytes(input.teachers) + STATES * megabytes(input.teachers[:1])
+        shape = BASE | numbers_in(input.teachers[0]) | self.study.numbers(wildcards.model)
         libraries = libraries_for(parameters_in(input.teachers))
         # The teachers leave nothing behind to go back through, and at most as much as a student at any moment.
         return int(libraries + weights + min(PASS_MB, 2 * pass_megabytes(shape, self.entry(wildcards).training.data)))

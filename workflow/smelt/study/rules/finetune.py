@@ -9,6 +9,7 @@ from smelt.entry import Entry, refuse_idle
 from smelt.errors import SmeltError
 from smelt.study.finetuning import EMBEDDING_KEYS, LEARNING, FinetuningGrid, FinetuningSettings, TaskOptions
 from smelt.study.makers.base import FinetuningRuns
+from smelt.study.model_shapes import ModelShapes
 from smelt.study.paths import Paths, run_of
 from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in, passages
 from smelt.study.schema import Study
@@ -28,8 +29,8 @@ LONGEST_JOB = 1200  # minutes that several runs ask for at most: a job that need
 class FinetuneRules:
     """Answers to `rules/finetune.smk`."""
 
-    def __init__(self, study: Study, paths: Paths, runs: FinetuningRuns) -> None:
-        """Take a checked study.
+    def __init__(self, study: Study, paths: Paths, runs: FinetuningRuns, shapes: ModelShapes) -> None:
+        """Take a checked study, and the shapes of its models.
 
         Raises:
             SmeltError: a model is tested on a language that none of its tasks tests, or fine-tuned on a task that tests
@@ -40,6 +41,7 @@ class FinetuneRules:
         self.study = study
         self.paths = paths
         self.runs = runs
+        self.shapes = shapes
         self._check_number()
         for model in study.models:
             self._check_tested(model)

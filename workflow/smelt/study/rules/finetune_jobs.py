@@ -15,10 +15,9 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.provenance import digest
-from smelt.study.model_shapes import parameters_of
 from smelt.study.paths import leading_to, names, not_leading_to, run_of
 from smelt.study.rates import RATES, Rates, read_rates
-from smelt.study.resources import BASE, gpus_for
+from smelt.study.resources import gpus_for
 from smelt.study.rules.finetune import FinetuneRules, training_examples
 from smelt.tasks.kinds import kind_of
 
@@ -281,13 +280,13 @@ def at_least(runs: int) -> Division:
 def minutes_of_run(rules: FinetuneRules, model: str, task: str, gpus: bool) -> float:
     """Return how long a fine-tuning takes by estimate; arguments as for `division_of`."""
     grid, rates = rules.grid(model, task), _rates()
-    on_gpu = gpus and rates.gpu is not None and gpus_for(parameters_of(rules.study, model))
+    on_gpu = gpus and rates.gpu is not None and gpus_for(rules.shapes.parameters(model))
     device = rates.gpu if on_gpu and rates.gpu else rates.cpu
     number = training_examples(rules.study.options(task), rules.runs.tasks[task])
     epochs = max(cell.epochs for cell in grid.cells.values())
     tokens = min(grid.length, kind_of(rules.runs.tasks[task]).typical_tokens)
-    shape = BASE | rules.study.definitions.numbers(model)
-    return number * epochs * seconds_of_example(shape, tokens, getattr(device, grid.precision)) / 60
+    shape = rules.shapes.shape(model)
+    return number * epochs * seconds_of_example(dict(shape), tokens, getattr(device, grid.precision)) / 60
 
 
 def seconds_of_example(shape: Mapping[str, int], tokens: int, speed: float) -> float:
