@@ -7,6 +7,7 @@ OUT  PACKAGE : the folder beside them; of a fetched commit, .snakemake/smelt/<co
 
 import io
 import os
+import re
 import tarfile
 import tempfile
 from importlib.util import find_spec
@@ -55,6 +56,12 @@ os.environ.update(
     )
 )
 sys.path.insert(0, str(PACKAGE))
+
+# A container sees of the host little more than the working folder, and would import the package of its image.
+for variable in ("APPTAINER_BIND", "SINGULARITY_BIND"):
+    bound = re.split(r"(?<!\\),", os.environ.get(variable, ""))
+    bound.append(str(PACKAGE).replace(",", r"\,"))
+    os.environ[variable] = ",".join(dict.fromkeys(filter(None, bound)))
 
 
 # Snakemake has loaded the executor of the smelt that is installed, which may be another one.

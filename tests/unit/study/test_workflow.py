@@ -11,7 +11,7 @@ import yaml
 from snakemake.iocontainers import Namedlist
 from snakemake.persistence import PersistenceBase
 from snakemake.resources import Resources
-from snakemake.settings.types import ResourceSettings
+from snakemake.settings.types import DeploymentMethod, DeploymentSettings, ResourceSettings
 
 from smelt.cli import paths_in
 from smelt.study.paths import leading_to, names, not_leading_to
@@ -20,6 +20,7 @@ from smelt.study.workflow import (
     compare_commands,
     given_keys,
     gives_gpus,
+    image_of,
     load,
     share_settings,
     started_rules,
@@ -265,6 +266,29 @@ def test_a_constraint_matches_its_paths_alone_and_grows_with_models_and_not_with
 )
 def test_a_cluster_or_a_machine_that_counts_them_gives_gpus(resources: dict[str, int | None], given: bool) -> None:
     assert gives_gpus(Resources.from_mapping({"connections": 8, "_cores": 4} | resources)) is given
+
+
+def test_jobs_that_are_to_run_in_an_image_never_run_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def image(value: str, *methods: str, main: bool = True) -> str | None:
+        monkeypatch.setenv("SMELT_CONTAINER", value)
+        settings = DeploymentSettings(DeploymentMethod.parse_choices_set(methods))
+        modifier = SimpleNamespace(is_main_snakefile=lambda: main)
+        return image_of(SimpleNamespace(deployment_settings=settings, modifier=modifier))
+
+    there = tmp_path / "smelt.sif"
+    there.touch()
+    assert image(str(there), "apptainer") == str(there)
+    assert image("docker://some/smelt", "apptainer") == "docker://some/smelt"
+    assert (
+        image("") is image("", "conda") is image("", "conda", "apptainer") is image("", "apptainer", main=False) is None
+    )
+    for value, complaint in (("", "is not set"), ("not-there.sif", "there is no image not-there.sif")):
+        with pytest.raises(SystemExit) as ended:
+            image(value, "apptainer")
+        assert ended.value.code == 1
+        assert capsys.readouterr().err.startswith(f"smelt: SMELT_CONTAINER: {complaint}")
 
 
 def test_the_lists_of_a_page_stand_in_files_and_its_command_does_not_grow(

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import re
 import shutil
 import sys
@@ -224,6 +225,24 @@ def started_rules(words: Sequence[str]) -> list[str] | None:
         return None
     behind = itertools.dropwhile(lambda word: word != "--allowed-rules", words)
     return list(itertools.takewhile(lambda word: not word.startswith("-"), itertools.islice(behind, 1, None)))
+
+
+def image_of(workflow: Any) -> str | None:
+    """Return the image that jobs run in under `--sdm apptainer`, that of SMELT_CONTAINER.
+
+    Where `--sdm apptainer` is given and there is none, this ends the program: Snakemake would run the jobs in its own
+    environment, in silence. Not with conda beside it, which gives them one, nor in a module: its user may have images.
+
+    workflow: of the Snakefile.
+    """
+    image = os.environ.get("SMELT_CONTAINER") or None
+    methods = {str(method) for method in workflow.deployment_settings.deployment_method}
+    if "apptainer" in methods and "conda" not in methods and workflow.modifier.is_main_snakefile():
+        if image is None:
+            _end(SmeltError("SMELT_CONTAINER", "is not set; --sdm apptainer needs the image that jobs are to run in"))
+        if "://" not in image and not Path(image).exists():
+            _end(SmeltError("SMELT_CONTAINER", f"there is no image {image}"))
+    return image
 
 
 def gives_gpus(resources: Any) -> bool:
