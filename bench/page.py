@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from bench.commands import own_environment, run_command
@@ -229,6 +230,8 @@ def _write_table(folder: Path, settings: str) -> None:
 
 def _write_figures(folder: Path, statistics: list[str]) -> list[str]:
     """Draw the figures that such a study has, and return their SVG files."""
+    from smelt.report.figures import FIGURES
+
     summary, pairs, _ = statistics
     models = [f"models/{model}" for model in MODELS]
     sources = {
@@ -236,9 +239,11 @@ def _write_figures(folder: Path, statistics: list[str]) -> list[str]:
         "differences": [summary, pairs],
         "ranks": statistics,
     }
-    for name, files in sources.items():
-        words = ["job", "figure", "--name", name, "--sources", *files]
+    study: Any = SimpleNamespace(tasks=TASKS, runs=lambda task: [(model, task) for model in MODELS])
+    parts = {name: (own, files) for key, files in sources.items() for name, own in FIGURES[key].settings(study).items()}
+    for name, (settings, files) in parts.items():
+        words = ["job", "figure", "--name", name, "--settings", json.dumps(settings), "--sources", *files]
         for kind, suffix in (("svg", "svg"), ("png", "png"), ("chart", "json")):
             words += [f"--{kind}", f"figures/{name}.{suffix}"]
         _smelt(folder, *words)
-    return [f"figures/{name}.svg" for name in sources]
+    return [f"figures/{name}.svg" for name in parts]

@@ -8,6 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 from small_results import MODELS, Results
 
+from smelt.files import json_text
+from smelt.report.figures.tradeoff import CostPoint, front_chart
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row, html
 
 pytestmark = pytest.mark.slow
@@ -47,6 +49,41 @@ def rows(found: Locator) -> Locator:
     return found.locator("tbody th[scope=row]")
 
 
+def add(page: Page, reported: Results, fragment: str) -> None:
+    """Open the page again with a further figure or table before all others."""
+    text = reported.read("report.html").replace('<figure class="', f'{fragment}<figure class="', 1)
+    page.route(page.url, lambda route: route.fulfill(body=text, content_type="text/html"))
+    page.reload()
+
+
+def test_arrows_to_sort_by_stand_behind_the_last_word_of_a_head(page: Page, reported: Results) -> None:
+    head = "a head of many short words that wraps twice"
+    add(
+        page,
+        reported,
+        html(PaperTable("heads", "Heads", [Grid("Row", [head] * 9, [Group([Row("r", [Cell("1")] * 9)])] * 2)])),
+    )
+    apart = (
+        table(page, "#table-heads")
+        .locator("thead th")
+        .nth(1)
+        .evaluate(
+            """(head) => {
+            const last = document.createRange(), title = head.querySelector(".dt-column-title").firstChild;
+            last.setStart(title, title.length - 1);
+            last.setEnd(title, title.length);
+            const button = head.querySelector(".dt-column-order");
+            const [word, arrow] = [last, button].map((one) => one.getBoundingClientRect());
+            const height = head.getBoundingClientRect().height;
+            return [arrow.left - word.right, Math.abs(arrow.bottom - word.bottom), height];
+        }"""
+        )
+    )
+    assert apart[0] < 12
+    assert apart[1] < 4
+    assert apart[2] > 60  # it wraps
+
+
 def test_heads_sort_by_value_with_pointer_and_keyboard(page: Page) -> None:
     scores = table(page, SCORES)
     expect(rows(scores)).to_have_text(MODELS)
@@ -64,10 +101,7 @@ def test_heads_sort_by_value_with_pointer_and_keyboard(page: Page) -> None:
 
 def test_groups_keep_their_order_also_where_their_titles_are_numbers(page: Page, reported: Results) -> None:
     groups = [Group([Row("seen", [Cell(value)])], title) for value, title in (("1", "300, 600"), ("2", "50, 100"))]
-    fragment = html(PaperTable("grouped", "Grouped", [Grid("Row", ["Score"], groups)]))
-    text = reported.read("report.html").replace('<figure class="table"', f'{fragment}<figure class="table"', 1)
-    page.route(page.url, lambda route: route.fulfill(body=text, content_type="text/html"))
-    page.reload()
+    add(page, reported, html(PaperTable("grouped", "Grouped", [Grid("Row", ["Score"], groups)])))
     titles = table(page, "#table-grouped").locator("tbody th.group")
     expect(titles).to_have_text(["300, 600", "50, 100"])
     assert page.locator("#table-grouped tr.title").count() == 2
@@ -89,6 +123,21 @@ def test_the_filter_leaves_rows_columns_and_whole_tables(page: Page) -> None:
     assert scores.locator("thead th").all_inner_texts() == ["Model", "ner", "Average"]
     assert page.locator("summary", has_text="Pairs of models on ner").is_visible()
     assert page.locator("summary", has_text="Pairs of models on intent").is_hidden()
+
+
+def test_the_filter_leaves_the_panels_of_chosen_tasks(page: Page) -> None:
+    figure = page.locator("#figure-score-by-vocabulary")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector("#figure-score-by-vocabulary.charted")
+    page.locator("#filter summary", has_text="Tasks").click()
+    page.get_by_role("checkbox", name="intent").check()
+    assert [box.is_visible() for box in figure.locator(".panel").all()] == [False, True]
+    assert page.locator("#figure-learning-curves").is_visible(), "its panels are of no task"
+    assert page.locator("#figure-splitting-and-errors").is_hidden(), "all its panels are of ner"
+    page.get_by_role("button", name="Show all tasks").press("Enter")
+    assert [box.is_visible() for box in figure.locator(".panel").all()] == [True, True]
+    widths = [box["width"] for mark in figure.locator(".panel svg").all() if (box := mark.bounding_box())]
+    assert min(widths) > 250
 
 
 def test_tables_are_copied_and_downloaded_as_they_are_shown(page: Page, reported: Results) -> None:
@@ -149,6 +198,25 @@ def test_paper_leaves_out_the_study_file_and_provenance_and_says_where_they_are(
     assert (place.is_visible(), provenance.is_visible()) == (True, False)
 
 
+def test_paper_has_no_thousands_of_pairs_but_says_where_they_are(
+    page: Page, reported: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, pairs = page.get_by_text("pairs of models, which stand in statistics"), page.locator("#table-pairs-ner")
+    assert place.count() == 0
+    whole = reported.read("report.html")
+    monkeypatch.setattr("smelt.report.page.write.PAIRS_ON_PAPER", 4)
+    try:
+        text = reported.page()
+    finally:
+        reported.path("report.html").write_text(whole, encoding="utf-8")
+    page.route(page.url, lambda route: route.fulfill(body=text, content_type="text/html"))
+    page.reload()
+    assert (place.is_visible(), pairs.count()) == (False, 1)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert (place.is_visible(), pairs.is_visible()) == (True, False)
+
+
 def test_a_phone_shows_numbers_beside_names_and_scrolls_tables_alone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -172,6 +240,30 @@ def test_charts_say_what_a_mark_is_to_pointer_and_keyboard(page: Page) -> None:
     expect(tooltip).to_contain_text("large_32k")
     page.keyboard.press("Escape")
     assert tooltip.is_hidden()
+
+
+def test_names_beside_many_points_cover_neither_each_other_nor_points(page: Page, reported: Results) -> None:
+    found = [
+        CostPoint(f"model-{place:02}", 1.1**place, 50 + place, 49.0 + place, 51.0 + place, "") for place in range(20)
+    ]
+    chart = json_text(front_chart({"parameters (millions)": found}).specifications())
+    script = f'<script type="application/json" class="chart">{chart}</script>'
+    add(page, reported, f'<figure class="drawing" id="figure-many"><div class="scroll"></div>{script}</figure>')
+    page.wait_for_selector("#figure-many.charted")
+    names = page.locator("#figure-many .mark-text.role-mark text:not([opacity='0'])")
+    boxes = [box for each in names.all() if (box := each.bounding_box())]
+    assert len(boxes) > 10
+    assert "model-19" in names.all_text_contents(), "the best has its name"
+    points = [box for each in page.locator("#figure-many .mark-symbol path").all() if (box := each.bounding_box())]
+    covered = [
+        (one, other)
+        for place, one in enumerate(boxes)
+        for other in [*boxes[place + 1 :], *points]
+        if abs(one["x"] + one["width"] / 2 - other["x"] - other["width"] / 2) < (one["width"] + other["width"]) / 2 - 2
+        and abs(one["y"] + one["height"] / 2 - other["y"] - other["height"] / 2)
+        < (one["height"] + other["height"]) / 2 - 4  # a line of text is higher than its letters
+    ]
+    assert covered == []
 
 
 def test_the_legend_turns_series_off(page: Page) -> None:

@@ -11,6 +11,8 @@ import pytest
 from small_results import Results
 from test_efficiency_table import record, spread
 
+from smelt.report.figures.style import panels, style
+from smelt.report.figures.tradeoff import CostPoint, draw_fronts
 from smelt.report.tables.tradeoff import front
 
 # XtremeDistil, Table 16: F1 and its deviation over languages, parameters in millions, how many times fewer than mBERT's
@@ -118,6 +120,19 @@ def test_what_another_beats_in_score_and_latency_is_not_worth_it(results: Result
     assert results.table("table_16", SETTINGS | {"batches": [32, 1]}, sources) == 0
     frame = pd.read_csv(results.path("tables", "table_16.csv")).set_index("model")
     assert frame.index[~frame["worth_it"]].tolist() == ["50-600", "50-200", "300-100", "50-100"]
+
+
+def test_names_of_many_points_cover_neither_each_other_nor_the_line() -> None:
+    found = [CostPoint(f"model-{size:02}", size, *[55 + 1.5 * size] * 3, "") for size in range(1, 21)]
+    with style():
+        figure, (axis,) = panels(1, 4.2, 3.4)
+        draw_fronts(figure, [axis], {"parameters (millions)": found})
+        names = [each for each in axis.texts if each.get_text().startswith("model-")]
+        boxes = [each.get_window_extent() for each in names]
+        line = axis.lines[0].get_path().transformed(axis.transData)
+    assert len(names) == 20
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[place + 1 :])
+    assert not any(line.intersects_bbox(box, filled=False) for box in boxes)
 
 
 def test_all_equal_points_are_worth_it_and_no_unknown_one_is() -> None:

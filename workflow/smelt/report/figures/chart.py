@@ -112,8 +112,9 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
 
 def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[str, Any]]:
     """Yield the layers of the marks: faint lines, lines, intervals, and points, which alone have text."""
+    room = 7 * max((len(mark.label) for one in panel.series for mark in one.marks), default=0)  # for names at the edges
     places = {
-        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x, True)),
+        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x, True, room)),
         "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y, False)),
     }
     common = places | {
@@ -179,8 +180,8 @@ def _dashes(names: Iterable[str]) -> list[list[int]]:
     return [_DASHES[number // len(PALETTE) % len(_DASHES)] for number, _ in enumerate(names)]
 
 
-def _axis(axis: ChartAxis, across: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {"aria": False, "labelOverlap": True}
+def _axis(axis: ChartAxis, across: bool, room: int = 0) -> dict[str, Any]:
+    shown: dict[str, Any] = {"aria": False, "labelOverlap": True, "labelSeparation": 6}
     if axis.kind == "names":
         names = list(axis.names)
         upright = across and (len(names) > 20 or any(len(name) > 4 for name in names))
@@ -189,5 +190,6 @@ def _axis(axis: ChartAxis, across: bool) -> dict[str, Any]:
     if axis.kind == "log":
         short = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
         shown |= {"labelExpr": short, "tickCount": 5}
-    scale = {"type": axis.kind, "nice": False, "padding": 14} | ({} if axis.kind == "log" else {"zero": False})
+    scale: dict[str, Any] = {"type": axis.kind, "nice": False, "padding": max(14, room)}
+    scale |= {} if axis.kind == "log" else {"zero": False}
     return {"title": axis.title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}

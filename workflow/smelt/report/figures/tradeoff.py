@@ -3,8 +3,9 @@ and 3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smelt.report.figures.base import TableFigure
 from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
@@ -13,11 +14,13 @@ from smelt.report.render import quantity
 from smelt.report.tables.tradeoff import Tradeoff, TradeoffTable, front, read_tradeoffs
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
+_STEP = 3  # of the squares along a line, in dots: less than a letter is high
 # Offsets in points from the point to the nearest corner or side of its name, the most readable one first.
 _OFFSETS = [(5, 3), (5, -9), (-5, 3), (-5, -9), (0, 8), (0, -14), (5, 11), (-5, 11), (5, -18), (-5, -18)]
 
@@ -79,7 +82,8 @@ def draw_fronts(figure: "Figure", axes: Sequence["Axes"], points: Mapping[str, S
         _panel(axis, found)
         axis.set(xlabel=f"{cost}, log scale", ylabel="score (%)")
     for axis, found in zip(axes, shown.values(), strict=True):
-        name_points(figure, axis, [(each.model, each.cost, each.score) for each in found])
+        best = [(each.cost, each.score) for each in _best(found)]
+        name_points(figure, axis, [(each.model, each.cost, each.score) for each in found], best)
 
 
 def known_costs(points: Mapping[str, Sequence[CostPoint]]) -> dict[str, list[CostPoint]]:
@@ -117,14 +121,20 @@ def _chart_panel(cost: str, found: Sequence[CostPoint]) -> Panel:
     return Panel(cost, ChartAxis(f"{cost}, log scale", "log"), ChartAxis("score (%)"), shown)
 
 
+def _best(found: Sequence[CostPoint]) -> list[CostPoint]:
+    """Return the points that nothing beats in both, the cheapest first."""
+    worth = front([(each.score, each.cost) for each in found])
+    return sorted((each for each, mark in zip(found, worth, strict=True) if mark), key=lambda each: each.cost)
+
+
 def _panel(axis: "Axes", found: Sequence[CostPoint]) -> None:
     scores, costs = [each.score for each in found], [each.cost for each in found]
     bars = [[each.score - each.low for each in found], [each.high - each.score for each in found]]
-    worth = front(list(zip(scores, costs, strict=True)))
-    best = sorted((cost, score) for cost, score, mark in zip(costs, scores, worth, strict=True) if mark)
-    axis.plot(*zip(*best, strict=True), color=PALETTE[1], linewidth=1.2, zorder=1, label="front")
+    best = _best(found)
+    line = [each.cost for each in best], [each.score for each in best]
+    axis.plot(*line, color=PALETTE[1], linewidth=1.2, zorder=1, label="front")
     axis.errorbar(costs, scores, yerr=bars, fmt="none", ecolor=GREY, elinewidth=0.8, capsize=2, zorder=2)
-    colours = [PALETTE[0] if mark else "white" for mark in worth]
+    colours = [PALETTE[0] if each in best else "white" for each in found]
     axis.scatter(costs, scores, c=colours, edgecolors=PALETTE[0], s=22, zorder=3)
     _logarithmic(axis, costs)
 
@@ -142,18 +152,26 @@ def _logarithmic(axis: "Axes", costs: Sequence[float]) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def name_points(figure: "Figure", axis: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+def name_points(
+    figure: "Figure", axis: "Axes", points: Sequence[tuple[str, float, float]], line: Sequence[tuple[float, float]] = ()
+) -> None:
     """Write the name of each (name, x, y) next to it; limits and scales of the axis must be final.
 
-    Names are tried in a few places each, in the order given, and stay in the first where they cover no other name and
-    no point; one that fits nowhere covers as few as possible.
+    Names are tried in a few places each, in the order given, and stay in the first where they cover no other name, no
+    point and no part of the line; one that fits nowhere covers as few names and points as possible, then as little of
+    the line.
     """
     figure.draw_without_rendering()  # lays the panels out, so that places on the page are known
     marks = [_around(axis, x, y) for _, x, y in points]
+    steps = _along(axis, line)
     taken: list[Bbox] = []
+
+    def covered(name: str, point: tuple[float, float], place: tuple[float, float]) -> tuple[int, int]:
+        box = _box(axis, name, point, place)
+        return _covered(box, [*taken, *marks]), _covered(box, steps)
+
     for name, x, y in points:
-        boxes = [(_covered(_box(axis, name, (x, y), place), [*taken, *marks]), place) for place in _OFFSETS]
-        _, best = min(boxes, key=lambda found: found[0])
+        best = min(_OFFSETS, key=lambda place: covered(name, (x, y), place))
         taken.append(_box(axis, name, (x, y), best))
         _write(axis, name, (x, y), best)
 
@@ -174,10 +192,26 @@ def _box(axis: "Axes", name: str, point: tuple[float, float], offset: tuple[floa
 
 def _around(axis: "Axes", x: float, y: float) -> "Bbox":
     """Return the square that a point's mark takes on the page."""
+    return _square(axis.transData.transform((x, y)), 3)
+
+
+def _along(axis: "Axes", line: Sequence[tuple[float, float]]) -> list["Bbox"]:
+    """Return small squares along a line, as it lies on the page."""
+    import numpy as np
+
+    corners = [axis.transData.transform(point) for point in line]
+    return [
+        _square(start + share * (end - start), 1)
+        for start, end in pairwise(corners)
+        for share in np.linspace(0, 1, 2 + int(max(abs(end - start)) / _STEP))
+    ]
+
+
+def _square(place: "np.ndarray[Any, Any]", half: float) -> "Bbox":
     from matplotlib.transforms import Bbox
 
-    across, up = axis.transData.transform((x, y))
-    return Bbox.from_extents(across - 3, up - 3, across + 3, up + 3)
+    across, up = map(float, place)
+    return Bbox.from_extents(across - half, up - half, across + half, up + half)
 
 
 def _covered(box: "Bbox", others: Sequence["Bbox"]) -> int:

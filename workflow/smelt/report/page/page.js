@@ -142,6 +142,17 @@ function filterPage() {
     filterColumns(table);
     table.draw();
   }
+  document.querySelectorAll("figure:has(> .chart)").forEach(filterPanels);
+  dispatchEvent(new Event("resize")); // panels that were hidden have a width again
+}
+
+const chartOf = (figure) => JSON.parse(figure.querySelector("script.chart").textContent);
+
+// Panels bear the names of their tasks; a figure without a panel is hidden as a whole.
+function filterPanels(figure) {
+  const shown = chartOf(figure).panels.map((panel) => isChosen(namesIn(panel.title.text)));
+  (figure.closest("details") ?? figure).hidden = !shown.some(Boolean);
+  figure.querySelectorAll(".panel").forEach((box, place) => (box.hidden = !shown[place]));
 }
 
 function menuOf(kind) {
@@ -184,7 +195,7 @@ function buildFilter() {
   const worth = Object.keys(kinds).filter((kind) => kinds[kind].names.length > 1);
   const bar = document.getElementById("filter");
   if (!worth.length) return;
-  bar.append("Show in all tables ", ...worth.map(menuOf));
+  bar.append("Show in all tables, and tasks in charts ", ...worth.map(menuOf));
   bar.hidden = false;
   document.addEventListener("click", (event) => {
     for (const menu of bar.querySelectorAll("details[open]")) if (!menu.contains(event.target)) menu.open = false;
@@ -293,7 +304,15 @@ function enhance(region) {
       bottomStart: long ? ["info", "pageLength"] : null,
       bottomEnd: long ? "paging" : null,
     },
-    language: { search: "Search", emptyTable: "Empty", zeroRecords: "No row is left by the search and the filter" },
+    language: {
+      search: "Search",
+      emptyTable: "Empty",
+      zeroRecords: "No row is left by the search and the filter",
+      info: "Rows _START_ to _END_ of _TOTAL_",
+      infoEmpty: "No rows",
+      infoFiltered: "(_MAX_ without search and filter)",
+      lengthMenu: "_MENU_ rows a page",
+    },
     ...(grouped && { orderFixed: { pre: [[columns.length - 1, "asc"]] } }), // order is within groups
     drawCallback: function () {
       if (grouped) titleGroups(this.api());
@@ -363,6 +382,28 @@ function chartLook() {
 const inInk = (specification) =>
   JSON.parse(JSON.stringify(specification).replaceAll('"#000000"', JSON.stringify(chartLook().title.color)));
 
+const SIDES = ["right", "top-right", "bottom-right", "left", "top-left", "bottom-left", "top", "bottom"];
+
+// Names stand where they cover no mark and no other name, those on a line first; without room a name is left to the
+// tooltip. Vega finds such places, but Vega-Lite has no words to ask for it.
+function placeNames(compiled) {
+  const named = (type) => compiled.marks.find((mark) => mark.type === type);
+  const names = named("text");
+  if (!names) return compiled;
+  const { x, y, dx, dy, align, baseline, ...look } = names.encode.update;
+  names.from = { data: named("symbol").name };
+  names.encode.update = { ...look, text: { field: "datum.label" } };
+  names.transform = [{
+    type: "label",
+    size: [{ signal: "width" }, { signal: "height" }],
+    sort: { field: ["datum.datum.kind", "datum.datum.y"], order: ["ascending", "descending"] },
+    anchor: [...SIDES, ...SIDES, ...SIDES],
+    offset: [2, 6, 11].flatMap((pixels) => SIDES.map(() => pixels)),
+    avoidMarks: compiled.marks.filter((mark) => mark.type === "rule" || mark.type === "group").map((mark) => mark.name),
+  }];
+  return compiled;
+}
+
 function tooltipOf(_handler, event, item, value) {
   if (!value || !item) return hideTooltip();
   showTooltip(event.target, String(value).split("\n"));
@@ -410,20 +451,22 @@ function legendOf(series, views) {
 }
 
 async function drawChart(figure) {
-  const { series, panels } = JSON.parse(figure.querySelector("script.chart").textContent);
+  const { series, panels } = chartOf(figure);
   figure.querySelector(".charts")?.remove();
   const charts = Object.assign(document.createElement("div"), { className: "charts" });
-  const boxes = panels.map(() => charts.appendChild(Object.assign(document.createElement("div"), { className: "panel" })));
-  figure.querySelector(".scroll").after(charts);
-  const options = { mode: "vega-lite", actions: false, renderer: "svg", config: chartLook(), tooltip: tooltipOf };
+  const boxes = panels.map(() => Object.assign(document.createElement("div"), { className: "panel" }));
   const views = [];
+  if (series.length > 1) charts.append(legendOf(series, views));
+  charts.append(...boxes);
+  figure.querySelector(".scroll").after(charts);
+  const options = { mode: "vega-lite", actions: false, renderer: "svg", config: chartLook(), tooltip: tooltipOf, patch: placeNames };
   for (const [place, box] of boxes.entries()) {
     const { view } = await vegaEmbed(box, inInk(panels[place]), options);
     views.push(view);
     makeReachable(box);
   }
-  if (series.length > 1) charts.append(legendOf(series, views));
   figure.classList.add("charted");
+  filterPanels(figure);
 }
 
 dark.addEventListener("change", () => document.querySelectorAll("figure.charted").forEach(drawChart));
@@ -432,9 +475,11 @@ dark.addEventListener("change", () => document.querySelectorAll("figure.charted"
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("main details:not([open])")].filter((one) => !one.closest("#filter"));
+  closed = [...document.querySelectorAll("main details:not([open], .screen, #filter *)")];
   for (const one of closed) one.open = true;
-  for (const table of tables.values()) if (table.page.len() > 0 && table.page.info().pages > 1) table.page.len(-1).draw();
+  for (const [element, table] of tables) {
+    if (table.page.len() > 0 && table.page.info().pages > 1 && !element.closest(".screen")) table.page.len(-1).draw();
+  }
 });
 addEventListener("afterprint", () => {
   for (const one of closed) one.open = false;

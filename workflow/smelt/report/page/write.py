@@ -109,6 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 # ---- What stands on the page; the template only arranges it
 
+PAIRS_ON_PAPER = 200  # rows, about seven pages
 FEW_LANGUAGES = 16  # with more, tables of dumps are folded
 _LIBRARIES = ("smelt", "numpy", "pandas", "scipy", "matplotlib")
 
@@ -155,6 +156,10 @@ class Content:
     tables: list[Markup]
     pairs: list[tuple[str, Markup]]
     across: Markup | None
+    pair_rows: int
+    """Of all tables of pairs together."""
+    pairs_on_paper: bool
+    """Whether a print has them, too."""
     correlations: list[Markup]
     efficiency: Markup | None
     figures: list[PageFigure]
@@ -187,6 +192,7 @@ def content(arguments: argparse.Namespace) -> Content:
     pairs = pair_tables(statistics["pairs"], arguments.examples, arguments.significance) if statistics else []
     figures = [_figure(path, files) for path in arguments.figures]
     across = across_table(statistics["across"], arguments.significance) if statistics else None
+    pair_rows = sum(len(grid.rows) for table in [*pairs, *([across] if across else [])] for grid in table.grids)
     jobs = read_costs(arguments.costs) if arguments.costs else []
     costs = model_costs(models, arguments.efficiency, jobs)
     commits = {job.revision for job in jobs}
@@ -204,6 +210,8 @@ def content(arguments: argparse.Namespace) -> Content:
         tables=[_fragment(path, files) for path in arguments.tables],
         pairs=[(table.caption, _markup(table, files)) for table in pairs],
         across=_markup(across, files) if across else None,
+        pair_rows=pair_rows,
+        pairs_on_paper=pair_rows <= PAIRS_ON_PAPER,
         correlations=[_markup(table, files) for table in correlation_tables(arguments.tokenisation)],
         efficiency=_markup(measured, files) if (measured := efficiency_table(arguments)) else None,
         figures=figures,
