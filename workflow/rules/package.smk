@@ -50,6 +50,11 @@ for library in ("pydantic", "rich"):
 
 PACKAGE = package_of(workflow.current_basedir)
 
+# In conda's environments Snakemake hides PYTHONPATH from jobs, which find the package by it: only that of a user goes.
+if "conda" in map(str, workflow.deployment_settings.deployment_method):
+    workflow.deployment_settings.conda_not_block_search_path_envvars = True
+    os.environ.pop("PYTHONPATH", None)
+
 os.environ.update(
     PYTHONPATH=os.pathsep.join(
         [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
