@@ -154,6 +154,11 @@ def test_what_a_row_loses_is_paired_by_seed(tmp_path: Path) -> None:
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([19, 0])
     assert [label.get_text() for label in axis.get_xticklabels()] == ["no KL", "no MLM"]
+    (panel,) = drops.chart([tmp_path / "scores.csv"], table_of(SETTINGS)).panels
+    (series,) = panel.series
+    assert [(mark.y, mark.x) for mark in series.marks] == [("no KL", pytest.approx(19)), ("no MLM", pytest.approx(0))]
+    assert series.marks[0].about[1] == "19.00 points lost against all, deviation 1.00"
+    assert series.bars
 
 
 def test_the_figure_is_written_in_both_forms_and_repeats(tmp_path: Path) -> None:

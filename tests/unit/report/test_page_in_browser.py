@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from small_results import MODELS, Results
 
 from smelt.files import json_text
+from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series
 from smelt.report.figures.tradeoff import CostPoint, front_chart
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row, html
 
@@ -54,6 +55,14 @@ def add(page: Page, reported: Results, fragment: str) -> None:
     text = reported.read("report.html").replace('<figure class="', f'{fragment}<figure class="', 1)
     page.route(page.url, lambda route: route.fulfill(body=text, content_type="text/html"))
     page.reload()
+
+
+def draw(page: Page, reported: Results, chart: Chart) -> Locator:
+    """Return a figure of this chart, drawn on the page."""
+    script = f'<script type="application/json" class="chart">{json_text(chart.specifications())}</script>'
+    add(page, reported, f'<figure class="drawing" id="figure-drawn"><div class="scroll"></div>{script}</figure>')
+    page.wait_for_selector("#figure-drawn.charted")
+    return page.locator("#figure-drawn")
 
 
 def test_arrows_to_sort_by_stand_behind_the_last_word_of_a_head(page: Page, reported: Results) -> None:
@@ -246,15 +255,12 @@ def test_names_beside_many_points_cover_neither_each_other_nor_points(page: Page
     found = [
         CostPoint(f"model-{place:02}", 1.1**place, 50 + place, 49.0 + place, 51.0 + place, "") for place in range(20)
     ]
-    chart = json_text(front_chart({"parameters (millions)": found}).specifications())
-    script = f'<script type="application/json" class="chart">{chart}</script>'
-    add(page, reported, f'<figure class="drawing" id="figure-many"><div class="scroll"></div>{script}</figure>')
-    page.wait_for_selector("#figure-many.charted")
-    names = page.locator("#figure-many .mark-text.role-mark text:not([opacity='0'])")
+    figure = draw(page, reported, front_chart({"parameters (millions)": found}))
+    names = figure.locator(".mark-text.role-mark text:not([opacity='0'])")
     boxes = [box for each in names.all() if (box := each.bounding_box())]
     assert len(boxes) > 10
     assert "model-19" in names.all_text_contents(), "the best has its name"
-    points = [box for each in page.locator("#figure-many .mark-symbol path").all() if (box := each.bounding_box())]
+    points = [box for each in figure.locator(".mark-symbol path").all() if (box := each.bounding_box())]
     covered = [
         (one, other)
         for place, one in enumerate(boxes)
@@ -264,6 +270,26 @@ def test_names_beside_many_points_cover_neither_each_other_nor_points(page: Page
         < (one["height"] + other["height"]) / 2 - 4  # a line of text is higher than its letters
     ]
     assert covered == []
+
+
+def test_bars_of_several_series_stand_beside_each_other_from_zero(page: Page, reported: Results) -> None:
+    rows = ["no KL", "no MLM"]
+    losses = {"ner": [("no KL", 19.0), ("no MLM", -2.0)], "pos": [("no KL", 4.0), ("no MLM", 1.0)]}
+    series = [
+        Series(task, [Mark(lost, row, [row, f"{lost} on {task}"], lost - 1, lost + 1) for row, lost in own], bars=True)
+        for task, own in losses.items()
+    ]
+    panel = Panel("sl", ChartAxis("lost (points)"), ChartAxis("row", "names", rows), series, [Level(0, "nothing lost")])
+    figure = draw(page, reported, Chart([panel]))
+    bars = figure.locator(".mark-rect path").all()
+    found = {str(bar.get_attribute("aria-label")).splitlines()[1]: bar.bounding_box() or {} for bar in bars}
+    first, lower, other = (found[text] for text in ("19.0 on ner", "-2.0 on ner", "4.0 on pos"))
+    assert abs(first["x"] - other["x"]) < 2, "both begin at 0"
+    assert abs(lower["x"] + lower["width"] - first["x"]) < 2, "what is gained ends there"
+    assert first["y"] + first["height"] <= other["y"] + 1
+    figure.locator(".mark-rect [tabindex='0'], .mark-rule [tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tooltip")).to_contain_text("on ner")
 
 
 def test_the_legend_turns_series_off(page: Page) -> None:

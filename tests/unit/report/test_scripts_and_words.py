@@ -91,7 +91,12 @@ def test_the_figure_has_a_bar_for_each_script(results: Results) -> None:
     labels = [label.get_text() for label in first.get_yticklabels()]
     bars = dict(zip(labels, (bar.get_width() for bar in first.patches), strict=True))
     assert bars == {"Cyrillic": 1, "Indic": 3, "Latin": 3, "CJK": 4}
-    assert labels[-1] == "CJK"  # drawn from below, so that it stands at the top
+    assert labels[0] == "CJK"
+    assert first.yaxis_inverted()  # so that it stands at the top
+    one, *_ = figure.chart(folders, table).panels
+    marks = [mark for series in one.series for mark in series.marks]
+    assert {mark.y: mark.x for mark in marks} == bars
+    assert marks[0].about == ["CJK in m", "4 pieces, 25.0% of 16"]
     assert "bytes" in {axis.get_title(loc="left") for axis in drawn.axes}
 
 

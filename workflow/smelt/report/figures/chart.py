@@ -12,6 +12,7 @@ from smelt.report.figures.style import GREY, PALETTE
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right"]
 _DASHES = [[1, 0], [6, 3], [2, 2]]
 _HEIGHT = 230  # pixels; a row of categories takes 20
+_OVER_BARS = "#000000"  # the page draws it in its ink
 _MANY = 40  # marks of a series from which they are drawn small
 
 
@@ -37,6 +38,13 @@ class Series:
     line: bool = True
     thin: bool = False
     """Whether it only stands behind the others: a faint line, without marks."""
+    bars: bool = False
+    """Whether its marks are bars from 0; those of several series at one name stand beside each other."""
+
+    @property
+    def kind(self) -> str:
+        """How its marks are drawn."""
+        return "bar" if self.bars else "thin" if self.thin else "line" if self.line else "points"
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
         "description": panel.title,
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "height": max(40, 20 * len(panel.y.names)) if across else _HEIGHT,
+        "height": max(40, 20 * len(panel.y.names) * max(1, len(_bars(panel)) / 2)) if across else _HEIGHT,
         "data": {"values": [_row(one, mark, place) for place, one in enumerate(panel.series) for mark in one.marks]},
         "params": [{"name": "off", "value": []}],
         "layer": [*(_level(level, across) for level in panel.levels), *_layers(panel, names, across)],
@@ -111,17 +119,19 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[str, Any]]:
-    """Yield the layers of the marks: faint lines, lines, intervals, and points, which alone have text."""
+    """Yield the layers of the marks: faint lines, lines, bars, intervals, and points; bars and points have text."""
     room = 7 * max((len(mark.label) for one in panel.series for mark in one.marks), default=0)  # for names at the edges
     places = {
-        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x, True, room)),
-        "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y, False)),
+        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x, True, room, from_zero=bool(_bars(panel)))),
+        "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y, False, from_zero=bool(_bars(panel)))),
     }
+    if len(_bars(panel)) > 1:
+        places["yOffset" if across else "xOffset"] = _field("series", sort=_bars(panel))
     common = places | {
         "color": _look(names, PALETTE),
         "opacity": {"condition": {"test": "indexof(off, datum.series) < 0", "value": 1}, "value": 0.06},
     }
-    kinds = {"thin" if one.thin else "line" if one.line else "points" for one in panel.series}
+    kinds = {one.kind for one in panel.series}
     quiet = {"aria": False, "tooltip": None}
     dashes = {**_field("series"), "legend": None, "scale": {"domain": list(names), "range": _dashes(names)}}
     for kind, width in (("thin", 0.6), ("line", 1.8)):
@@ -129,15 +139,20 @@ def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[s
             mark = {"type": "line", "strokeWidth": width, **quiet}
             encoding = common | {"strokeDash": dashes, "detail": _field("part")}  # lines of one name are not joined
             yield {"transform": [{"filter": f"datum.kind == '{kind}'"}], "mark": mark, "encoding": encoding}
+    text = {"description": _field("about"), "tooltip": _field("about")}
+    if "bar" in kinds:
+        yield {"transform": [{"filter": "datum.kind == 'bar'"}], "mark": {"type": "bar"}, "encoding": common | text}
     if any(mark.low is not None for one in panel.series for mark in one.marks):
         low, high = ("x", "x2") if across else ("y", "y2")
         ends = {low: common[low] | {"field": "low"}, high: {"field": "high"}}
         valid = [{"filter": "isValid(datum.low)"}]
-        yield {"transform": valid, "mark": {"type": "rule", **quiet}, "encoding": common | ends}
+        ink = {"color": {"value": _OVER_BARS}} if "bar" in kinds else {}
+        yield {"transform": valid, "mark": {"type": "rule", **quiet}, "encoding": common | ends | ink}
     few = not any(len(one.marks) > _MANY for one in panel.series if not one.thin)
     points = {"type": "point", "filled": True, "size": 70 if few else 25}
-    text = {"description": _field("about"), "tooltip": _field("about"), "shape": _look(names, _SHAPES)}
-    yield {"transform": [{"filter": "datum.kind != 'thin'"}], "mark": points, "encoding": common | text}
+    if kinds & {"line", "points"}:
+        marked = [{"filter": "indexof(['line', 'points'], datum.kind) >= 0"}]
+        yield {"transform": marked, "mark": points, "encoding": common | text | {"shape": _look(names, _SHAPES)}}
     if any(mark.label for one in panel.series for mark in one.marks):
         beside = {"type": "text", "align": "left", "dx": 7, "dy": -5, "fontSize": 10, **quiet}
         named = [{"filter": "isValid(datum.label)"}]
@@ -148,14 +163,13 @@ _TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}
 
 
 def _row(series: Series, mark: Mark, place: int) -> dict[str, Any]:
-    kind = "thin" if series.thin else "line" if series.line else "points"
     row: dict[str, Any] = {
         "x": mark.x,
         "y": mark.y,
         "low": mark.low,
         "high": mark.high,
         "series": series.name,
-        "kind": kind,
+        "kind": series.kind,
     }
     row |= {"label": mark.label} if mark.label else {}
     return row | ({"part": mark.about[0]} if series.thin else {"part": place, "about": "\n".join(mark.about)})
@@ -180,7 +194,12 @@ def _dashes(names: Iterable[str]) -> list[list[int]]:
     return [_DASHES[number // len(PALETTE) % len(_DASHES)] for number, _ in enumerate(names)]
 
 
-def _axis(axis: ChartAxis, across: bool, room: int = 0) -> dict[str, Any]:
+def _bars(panel: Panel) -> list[str]:
+    """Return the names of the series that are bars."""
+    return list(dict.fromkeys(one.name for one in panel.series if one.bars))
+
+
+def _axis(axis: ChartAxis, across: bool, room: int = 0, from_zero: bool = False) -> dict[str, Any]:
     shown: dict[str, Any] = {"aria": False, "labelOverlap": True, "labelSeparation": 6}
     if axis.kind == "names":
         names = list(axis.names)
@@ -190,6 +209,7 @@ def _axis(axis: ChartAxis, across: bool, room: int = 0) -> dict[str, Any]:
     if axis.kind == "log":
         short = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
         shown |= {"labelExpr": short, "tickCount": 5}
-    scale: dict[str, Any] = {"type": axis.kind, "nice": False, "padding": max(14, room)}
-    scale |= {} if axis.kind == "log" else {"zero": False}
+    scale: dict[str, Any] = {"type": axis.kind, "nice": from_zero}
+    scale |= {"zero": True} if from_zero else {"padding": max(14, room)}
+    scale |= {} if from_zero or axis.kind == "log" else {"zero": False}
     return {"title": axis.title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}

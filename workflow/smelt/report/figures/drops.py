@@ -1,10 +1,13 @@
 """Losses of a table's rows against its baseline: a panel a language, a bar a task (Eliquare, Figures 4 and 5)."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from smelt.report.figures.base import TableFigure
+from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series
 from smelt.report.figures.style import GREY, PALETTE, panels
 from smelt.report.places import PlaceScores
 from smelt.report.significance import BySeed
@@ -45,6 +48,30 @@ def mean_loss(baseline: BySeed, row: BySeed) -> tuple[float, float]:
     return (fmean(differences), spread(differences)) if differences else (float("nan"), 0.0)
 
 
+def chart(sources: list[Path], table: MonolingualTable) -> Chart:
+    """Return the same panels as a chart, with bars that lie."""
+    scores = PlaceScores(sources[0])
+    others = [row for row in table.rows if row != table.baseline]
+    lost = ChartAxis(f"lost against {table.baseline} (points)")
+    found = []
+    for language, tasks in table.columns.items():
+        series = [
+            Series(task.removesuffix(f".{language}"), list(_marks(table, scores, others, language, task)), bars=True)
+            for task in tasks
+        ]
+        rows = ChartAxis("row of the table", "names", others)
+        found.append(Panel(language, lost, rows, [one for one in series if one.marks], [Level(0)]))
+    return Chart(found)
+
+
+def _marks(table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str) -> Iterator[Mark]:
+    """Yield the losses that exist."""
+    for row, (loss, deviation) in zip(others, _drops(table, scores, others, language, task), strict=True):
+        if not math.isnan(loss):
+            about = [f"{row} on {task}", f"{loss:.2f} points lost against {table.baseline}, deviation {deviation:.2f}"]
+            yield Mark(loss, row, about, loss - deviation, loss + deviation)
+
+
 def _drops(
     table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str
 ) -> list[tuple[float, float]]:
@@ -78,4 +105,5 @@ FIGURE = TableFigure(
     sources=lambda _, study: [f"{study.results}/scores.csv"],
     needed=("columns", "rows", "baseline"),
     draw=lambda sources, table, _: draw(sources, table),
+    chart=lambda sources, table, _: chart(sources, table),
 )

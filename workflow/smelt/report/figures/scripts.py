@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smelt.report.figures.base import TableFigure
+from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
 from smelt.report.figures.style import PALETTE, panels
-from smelt.report.tables.scripts import NO_LETTERS, ScriptsTable, read_scripts
+from smelt.report.tables.scripts import NO_LETTERS, CountedScripts, ScriptsTable, read_scripts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,17 +19,37 @@ def draw(sources: list[Path], table: ScriptsTable) -> "Figure":
     counted = read_scripts(table, sources)
     figure, axes = panels(len(counted), 4.6, 3.2)
     for axis, each in zip(axes, counted, strict=True):
-        letters = sorted(((count, label) for label, count in each.pieces.items() if label != NO_LETTERS), reverse=True)
-        bars = letters[: MOST - 1] if len(letters) > MOST else letters
-        if further := letters[len(bars) :]:
-            bars = [*bars, (sum(count for count, _ in further), f"{len(further)} others")]
-        labels = [label for _, label in reversed(bars)]
-        drawn = axis.barh(labels, [count for count, _ in reversed(bars)], color=PALETTE[0], height=0.75)
-        axis.bar_label(drawn, labels=[f"{count:,}" for count, _ in reversed(bars)], padding=2, fontsize=7)
+        bars = _bars(each)
+        drawn = axis.barh(list(bars), list(bars.values()), color=PALETTE[0], height=0.75)
+        axis.bar_label(drawn, labels=[f"{count:,}" for count in bars.values()], padding=2, fontsize=7)
+        axis.invert_yaxis()
         axis.margins(x=0.16)
-        axis.set_title(each.model)
-        axis.set_xlabel("pieces")
+        axis.set(title=each.model, xlabel="pieces", ylabel="script")
     return figure
+
+
+def chart(sources: list[Path], table: ScriptsTable) -> Chart:
+    """Return the same panels as a chart."""
+    return Chart([_panel(each) for each in read_scripts(table, sources)])
+
+
+def _panel(each: CountedScripts) -> Panel:
+    bars = _bars(each)
+    marks = [
+        Mark(count, label, [f"{label} in {each.model}", f"{count:,} pieces, {count / each.size:.1%} of {each.size:,}"])
+        for label, count in bars.items()
+    ]
+    pieces, scripts = ChartAxis("pieces", whole=True), ChartAxis("script", "names", list(bars))
+    return Panel(each.model, pieces, scripts, [Series("pieces", marks, bars=True)])
+
+
+def _bars(each: CountedScripts) -> dict[str, int]:
+    """Return the pieces of the scripts with most of them, and of all further ones together."""
+    letters = sorted(((count, label) for label, count in each.pieces.items() if label != NO_LETTERS), reverse=True)
+    shown = letters[: MOST - 1] if len(letters) > MOST else letters
+    further = letters[len(shown) :]
+    others = {f"{len(further)} others": sum(count for count, _ in further)} if further else {}
+    return {label: count for count, label in shown} | others
 
 
 FIGURE = TableFigure(
@@ -39,4 +60,5 @@ FIGURE = TableFigure(
     sources=lambda table, study: table.sources(study),
     needed=("models",),
     draw=lambda sources, table, _: draw(sources, table),
+    chart=lambda sources, table, _: chart(sources, table),
 )

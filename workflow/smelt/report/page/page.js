@@ -411,7 +411,7 @@ function tooltipOf(_handler, event, item, value) {
 
 // One stop of the tab key for a panel; arrows go from mark to mark.
 function makeReachable(box) {
-  const marks = [...box.querySelectorAll('.mark-symbol [aria-label], .mark-rule [aria-label]:not([aria-label=""])')];
+  const marks = [...box.querySelectorAll('.mark-symbol [aria-label], .mark-rect [aria-label], .mark-rule [aria-label]:not([aria-label=""])')];
   marks.forEach((mark, place) => {
     mark.setAttribute("tabindex", place === 0 ? "0" : "-1");
     mark.setAttribute("role", "img");
