@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,36 @@ def test_the_study_runs_to_its_report_with_a_gpu_for_each_training(project: Proj
     granted = [job for job in jobs_of(project) if "TresPerJob=gres:gpu:1" in job]
     assert len(granted) >= 2 + 2 * 2 * 2  # pretraining of two models, and their fine-tuning on two tasks, twice
     assert all("JobState=COMPLETED" in job for job in granted)
+
+
+def test_short_jobs_in_groups_are_two_jobs_and_one_that_fails_is_named(project: Project) -> None:
+    profile = project.folder / "profiles/slurm/config.yaml"
+    profile.write_text(re.sub("^# (group[^ ]*: )", r"\1", profile.read_text(), flags=re.MULTILINE))
+    results = project.folder / "results/small"
+    tables = sorted(results.glob("tables/*"))
+
+    def again() -> subprocess.CompletedProcess[str]:
+        for made in ("tables", "figures", "tokenisation/narrow"):
+            shutil.rmtree(results / made, ignore_errors=True)
+        (results / "report.html").unlink(missing_ok=True)
+        return on_slurm(project, "--retries", "0")
+
+    measured = results / "tokenisation/wide/demo-ner.json"
+    whole = measured.read_text()
+    measured.write_text(whole[:40])
+    done = again()
+    assert done.returncode == 1
+    assert "group report: 10 jobs" in done.stderr
+    assert f"smelt: {measured.relative_to(project.folder)}: is not JSON" in done.stderr
+
+    measured.write_text(whole)
+    before = len(jobs_of(project))
+    done = again()
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "has been submitted" not in done.stderr
+    assert sorted(results.glob("tables/*")) == tables
+    asked = [re.search(r"NumCPUs=(\d+).*mem=(\w+)", job, re.DOTALL) for job in jobs_of(project)[before:]]
+    assert [found.groups() for found in asked if found] == [("1", "2000M"), ("2", "4000M"), ("1", "2000M")]
 
 
 def test_a_model_that_outlives_its_killed_driver_is_taken_over_and_never_served_stale(

@@ -24,6 +24,7 @@ rule tokenisation:
         f"{LOGS}/tokenisation/{{model}}/{{task}}.log",
     threads: 1
     resources:
+        short_jobs=1,
         mem_mb=2_000,
         runtime=20,
     conda:

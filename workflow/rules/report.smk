@@ -93,8 +93,9 @@ rule table:
     log:
         f"{LOGS}/tables/{{table}}.log",
     resources:
+        short_jobs=1,
         mem_mb=2000,
-        runtime=30,
+        runtime=10,
     conda:
         "../../envs/report.yaml"
     shell:
@@ -132,8 +133,9 @@ rule figure:
     log:
         f"{LOGS}/figures/{{figure}}.log",
     resources:
+        short_jobs=1,
         mem_mb=2000,
-        runtime=30,
+        runtime=10,
     conda:
         "../../envs/report.yaml"
     shell:

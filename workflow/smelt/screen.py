@@ -31,7 +31,7 @@ MOST_PLANNED = 4  # jobs of one rule that a dry run names
 CHATTER = re.compile(
     r"Using (workflow specific )?profile|Using shell: |Conda environments: ignored|Assuming unrestricted|host: "
     r"|Building DAG|Select jobs|Execute \d+|\s*$"
-    r"|Job \d+ has been submitted|Cleaning up SLURM log files|Removing temporary output|Group jobs: inactive|\[.*\]$"
+    r"|Job \S+ has been submitted|Cleaning up SLURM log files|Removing temporary output|Group jobs: inactive|\[.*\]$"
     r"|RuleException:\nCalledProcessError|DAG of jobs will be updated|Would remove temporary|Reasons:"
     r"|.*\(check individual jobs above"
 )

@@ -10,6 +10,7 @@ from tests.unit.preflight.conftest import Cluster
 
 from smelt.preflight.cluster import account, configuration, environment, requests, srun
 from smelt.preflight.partitions import JobRequest, gpus_in, minutes_in, read_partitions
+from smelt.preflight.requests import requested
 
 FITS = JobRequest("pretrain", cpus=8, memory=32_000, minutes=240, gpus=0)
 
@@ -108,3 +109,34 @@ def test_a_tiny_job_imports_what_jobs_import(cluster: Cluster) -> None:
     cluster.program("srun", "echo 'srun: error: Unable to allocate resources: Invalid account' >&2; exit 1")
     (row,) = environment("compute node", words, os.environ, gpus=False)
     assert (row.state, row.seen) == ("problem", "srun: error: Unable to allocate resources: Invalid account")
+
+
+PLANNED = """group job 1 (jobs in lexicogr. order):
+rule table:
+    output: results/tables/scores.csv
+    resources: short_jobs=1, mem_mb=2000, runtime=10
+Shell command: true
+rule blocks:
+    threads: 2
+    resources: mem_mb=500, runtime=60
+Shell command: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "table"),
+    [
+        ({}, (1, 2000, 10)),
+        ({"groups": ["table=report"]}, (1, 2000, 10)),
+        ({"groups": ["table=report"], "group-components": ["report=5"]}, (5, 10_000, 10)),
+        ({"groups": {"table": "report"}, "group-components": {"report": 5}, "resources": ["short_jobs=2"]},
+         (2, 4000, 30)),
+        ({"groups": ["blocks=report"], "group-components": ["report=3"], "resources": ["short_jobs=2"]},
+         (1, 2000, 10)),
+    ],
+)  # fmt: skip
+def test_jobs_of_a_group_ask_for_what_all_of_it_takes(keys: dict[str, Any], table: tuple[int, int, int]) -> None:
+    asked = requested(["printf", "%s", PLANNED], os.environ, keys)
+    by_rule = {each.rule: (each.cpus, each.memory, each.minutes) for each in asked}
+    together = 3 if keys.get("groups") == ["blocks=report"] else 1
+    assert by_rule == {"table": table, "blocks": (2 * together, 500 * together, 60)}

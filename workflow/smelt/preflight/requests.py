@@ -4,6 +4,8 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from smelt.errors import SmeltError
@@ -13,6 +15,7 @@ ALL_CORES = 4096  # a dry run cuts threads to the cores of this machine, or to o
 JOB = re.compile(r"^(?P<local>local)?(?:rule|checkpoint) (?P<rule>\w+):$", re.MULTILINE)
 TARGET = "all"  # a rule without a job
 THREADS = re.compile(r"^    threads: (\d+)$", re.MULTILINE)
+SHORT = "short_jobs"  # the resource that says how many jobs of a group run at once
 RESOURCES = re.compile(r"^    resources: (.*)$", re.MULTILINE)
 
 
@@ -46,6 +49,7 @@ def requested(
 
 def _requests(printed: str, profile: Mapping[str, Any]) -> Iterator[JobRequest]:
     found = list(JOB.finditer(printed))
+    groups, components, at_once = (_pairs(profile, key) for key in ("groups", "group-components", "resources"))
     for match, end in zip(found, [*(each.start() for each in found[1:]), len(printed)], strict=True):
         block = printed[match.end() : end].split("\nShell command:")[0]
         listed, threads = RESOURCES.search(block), THREADS.search(block)
@@ -54,7 +58,7 @@ def _requests(printed: str, profile: Mapping[str, Any]) -> Iterator[JobRequest]:
         words = dict(word.partition("=")[::2] for word in listed[1].split(", "))
         gpus = _number(words, "gpu")
         of_gpus = profile.get("smelt-slurm-gpu-partition") if gpus else None
-        yield JobRequest(
+        alone = JobRequest(
             match["rule"],
             cpus=int(threads[1]) if threads else 1,
             memory=_number(words, "mem_mb"),
@@ -66,6 +70,29 @@ def _requests(printed: str, profile: Mapping[str, Any]) -> Iterator[JobRequest]:
             constraint=words.get("constraint", ""),
             account=words.get("slurm_account", ""),
         )
+        together = int(components.get(groups.get(alone.rule, ""), 1))
+        yield _of_group(alone, together, int(at_once.get(SHORT, together)) if SHORT in words else together)
+
+
+def _of_group(alone: JobRequest, together: int, at_once: int) -> JobRequest:
+    """Return what a group of jobs asks for at most.
+
+    together: jobs of the group.
+    at_once: those of them that run side by side.
+    """
+    wide = min(together, at_once)
+    return replace(
+        alone,
+        cpus=alone.cpus * wide,
+        memory=None if alone.memory is None else alone.memory * wide,
+        minutes=None if alone.minutes is None else alone.minutes * ceil(together / wide),
+    )
+
+
+def _pairs(profile: Mapping[str, Any], key: str) -> dict[str, str]:
+    """Return the pairs that a key of a profile lists, such as `rule=group`."""
+    listed = profile.get(key, [])
+    return dict(listed if isinstance(listed, Mapping) else (str(pair).split("=", 1) for pair in listed))
 
 
 def _number(words: Mapping[str, str], key: str) -> float | None:
