@@ -9,7 +9,7 @@ from scipy import stats
 
 from smelt.__main__ import main
 from smelt.report.compare import ACROSS_COLUMNS, PAIRS_COLUMNS
-from smelt.report.page.results import pair_tables
+from smelt.report.page.results import across_table, pair_tables
 from smelt.report.render import markdown
 from smelt.report.significance import Significance
 
@@ -127,6 +127,18 @@ def test_a_missing_run_is_noted_and_not_invented(tmp_path: Path) -> None:
     assert (missing["note"], missing["n_a"], missing["n_b"]) == ("cannot be tested: no run of b on slots", 5, 0)
     assert pd.isna(missing["mean_a"])
     assert "left out: slots (no run of b)" in compared.table("across")["note"][0]
+
+
+def test_pairs_that_left_out_other_tasks_share_their_notes_on_the_page(tmp_path: Path) -> None:
+    shared = [row for task in ("ner", "slots") for row in three_models(task)]
+    Compared(tmp_path, [*shared, *rows("small", "mood", SMALL), *rows("large", "nli", LARGE)])
+    table = across_table(tmp_path / "out/across.csv", Significance())
+    assert table is not None
+    assert "Tasks: those that both models ran on; across.csv names the others." in table.notes
+    (note,) = [note for note in table.notes if note[0].isdigit()]
+    assert "with 2 tasks the smallest two-sided p is 0.5" in note
+    assert "left out" not in note
+    assert "one-sided" not in note
 
 
 def test_seeds_are_paired_by_number_also_where_some_are_missing(tmp_path: Path) -> None:

@@ -257,6 +257,10 @@ def test_students_of_one_vocabulary_stand_beside_each_other_unjoined(compared: R
     assert left < 8000 < right < 1.1 * left
     assert line.get_ydata().tolist() == pytest.approx([50, 70])
     assert axis.get_xticks().tolist() == [8000]
+    (series,) = score_by_vocabulary.chart(sources).panels[0].series
+    assert [mark.x for mark in series.marks] == pytest.approx([left, right])
+    assert {mark.about[1] for mark in series.marks} == {"8,000 pieces"}
+    assert not series.line
 
 
 def test_the_legend_is_no_wider_than_the_figure(compared: Results) -> None:

@@ -145,6 +145,9 @@ def test_the_filter_leaves_the_panels_of_chosen_tasks(page: Page) -> None:
     assert page.locator("#figure-splitting-and-errors").is_hidden(), "all its panels are of ner"
     page.get_by_role("button", name="Show all tasks").press("Enter")
     assert [box.is_visible() for box in figure.locator(".panel").all()] == [True, True]
+    alone = page.locator("#figure-splitting-and-errors .panel").bounding_box()
+    assert alone is not None
+    assert alone["width"] > 600, "one panel has the room of several"
     widths = [box["width"] for mark in figure.locator(".panel svg").all() if (box := mark.bounding_box())]
     assert min(widths) > 250
 
@@ -270,6 +273,9 @@ def test_names_beside_many_points_cover_neither_each_other_nor_points(page: Page
         < (one["height"] + other["height"]) / 2 - 4  # a line of text is higher than its letters
     ]
     assert covered == []
+    page.emulate_media(media="print")  # charts are hidden: the console stays silent when they have no width
+    page.evaluate("dispatchEvent(new Event('resize'))")
+    page.wait_for_timeout(200)
 
 
 def test_bars_of_several_series_stand_beside_each_other_from_zero(page: Page, reported: Results) -> None:

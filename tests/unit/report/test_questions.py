@@ -21,11 +21,11 @@ ANSWERS = {
     "Is a smaller model as good, and what if not?": r"The closest is small_8k: 10\.1 points lower.*\(interval over",
     "I have room for 50 MB: which model?": r"side by side .* Size \(MB\).* small_8k \S+ lower \S+ 28\.6 ",
     "Was this corrected for the number of comparisons?": r"Holm's correction over all pairs of the study's models",
-    "How many seeds, and what is paired?": r"paired t-test over seeds.*3 runs of a model, paired by seed",
+    "How many seeds, and what is paired?": r"Paired t-test over seeds.*3 runs of a model, paired by seed",
     "How many seeds would have shown this difference?": r"Seeds needed: those of each model",
     "Does it hold on other test examples?": r"paired bootstrap of the 40 test examples",
     "Why is there no star, or no test?": r"\d: cannot be tested: no run of adopted on intent",
-    "Were test examples in the training data?": r"Task ner Test examples that stand in training, too 460 1,000 46\.0%",
+    "Were test examples in the training data?": r"Test examples that stand in training, too ner 460 1,000 46\.0%",
     "What did it cost?": r"Together 18 .* h .* kWh",
     "Can I run it again?": r"0123456789ab.*smelt run study\.yaml.*# a comment of the author",
 }

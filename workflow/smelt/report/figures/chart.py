@@ -57,6 +57,8 @@ class ChartAxis:
     """All names, in their order."""
     whole: bool = False
     """Whether its numbers are counts."""
+    least: float | None = None
+    """The smallest number that means something: marks below it have no number on the axis."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _bars(panel: Panel) -> list[str]:
 
 
 def _axis(axis: ChartAxis, across: bool, room: int = 0, from_zero: bool = False) -> dict[str, Any]:
-    shown: dict[str, Any] = {"aria": False, "labelOverlap": True, "labelSeparation": 6}
+    shown: dict[str, Any] = {"aria": False, "labelOverlap": True} | ({"labelSeparation": 6} if across else {})
     if axis.kind == "names":
         names = list(axis.names)
         upright = across and (len(names) > 20 or any(len(name) > 4 for name in names))
@@ -209,6 +211,8 @@ def _axis(axis: ChartAxis, across: bool, room: int = 0, from_zero: bool = False)
     if axis.kind == "log":
         short = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
         shown |= {"labelExpr": short, "tickCount": 5}
+    if axis.least is not None:
+        shown["labelExpr"] = f"datum.value < {axis.least:g} ? '' : datum.label"
     scale: dict[str, Any] = {"type": axis.kind, "nice": from_zero}
     scale |= {"zero": True} if from_zero else {"padding": max(14, room)}
     scale |= {} if from_zero or axis.kind == "log" else {"zero": False}

@@ -52,6 +52,7 @@ def draw(sources: list[Path]) -> "Figure":
     axis.grid(axis="x")
     axis.margins(x=0.1)
     axis.set(xlabel=f"{ranked.title} (1 is best)", ylabel="model")
+    axis.set_xticks([tick for tick in axis.get_xticks() if tick >= 1], minor=False)
     return figure
 
 
@@ -72,7 +73,7 @@ def chart(sources: list[Path]) -> Chart:
         for number, (first, last) in enumerate(ranked.groups)
         for text in [f"no significant difference, or no test, between these: {', '.join(models[first : last + 1])}"]
     ]
-    across = ChartAxis(f"{ranked.title} (1 is best)")
+    across = ChartAxis(f"{ranked.title} (1 is best)", least=1)
     return Chart(
         [Panel("", across, ChartAxis("model", "names", models), [Series("rank", points, line=False), *groups])]
     )

@@ -85,8 +85,8 @@ def chart(sources: list[Path], table: ReductionsTable) -> Chart:
             for label, models in _series(table, pieces)
         }
         series = [
-            Series(label, [_mark(scores, model, task, pieces[model]) for model in models])
-            for label, models in shown.items()
+            Series(label, [_mark(scores, model, task, pieces[model], _APART**number) for model in models])
+            for number, (label, models) in enumerate(shown.items())
             if models
         ]
         mean, *_ = _interval(scores, table.whole, task)
@@ -96,10 +96,10 @@ def chart(sources: list[Path], table: ReductionsTable) -> Chart:
     return Chart(found)
 
 
-def _mark(scores: PlaceScores, model: str, task: str, pieces: int) -> Mark:
+def _mark(scores: PlaceScores, model: str, task: str, pieces: int, apart: float) -> Mark:
     mean, below, above = _interval(scores, model, task)
     about = [model, f"{pieces:,} pieces", with_interval(mean, mean - below, mean + above)]
-    return Mark(pieces, mean, about, max(0.0, mean - below), mean + above)
+    return Mark(pieces * apart, mean, about, max(0.0, mean - below), mean + above)
 
 
 def _values(scores: PlaceScores, model: str, task: str) -> Sequence[float]:

@@ -5,6 +5,7 @@ by side.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -110,7 +111,8 @@ def chart(sources: list[Path]) -> Chart:
             if entry["model"] in configs:
                 by_shape.setdefault(_shape(configs[entry["model"]]), []).append(_mark(entry, configs))
         series = [
-            Series(name, marks, line=len({mark.x for mark in marks}) == len(marks)) for name, marks in by_shape.items()
+            Series(name, _side_by_side(marks), line=len({mark.x for mark in marks}) == len(marks))
+            for name, marks in by_shape.items()
         ]
         levels = [Level(100 * entry["mean"], entry["model"]) for entry in entries if entry["model"] not in configs]
         score = ChartAxis(f"{' / '.join(map(metric_label, dict.fromkeys(rows['metric'])))} (%)")
@@ -133,7 +135,12 @@ def _mark(entry: Mapping[Any, Any], configs: Mapping[str, Mapping[str, Any]]) ->
     return Mark(size, mean, about, mean - below, mean + above)
 
 
-def _beside(sizes: Sequence[int]) -> list[float]:
+def _side_by_side(marks: Sequence[Mark]) -> list[Mark]:
+    places = _beside([float(mark.x) for mark in marks])
+    return [replace(mark, x=place) for mark, place in zip(marks, places, strict=True)]
+
+
+def _beside(sizes: Sequence[float]) -> list[float]:
     """Return places on a logarithmic axis for sorted sizes; equal sizes are drawn side by side."""
     places = []
     for size, group in groupby(sizes):

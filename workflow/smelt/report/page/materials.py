@@ -130,9 +130,9 @@ _PROOF_COLUMNS = [
     "Of kept pieces",
     "Cut differently",
     "Pieces a word before",
-    "after",
+    "Pieces a word after",
     "Unknown before",
-    "after",
+    "Unknown after",
     "States compared",
     "Largest difference of a logit",
 ]

@@ -395,7 +395,7 @@ function placeNames(compiled) {
   names.encode.update = { ...look, text: { field: "datum.label" } };
   names.transform = [{
     type: "label",
-    size: [{ signal: "width" }, { signal: "height" }],
+    size: [{ signal: "max(width, 1)" }, { signal: "height" }], // paper hides charts: they have no width
     sort: { field: ["datum.datum.kind", "datum.datum.y"], order: ["ascending", "descending"] },
     anchor: [...SIDES, ...SIDES, ...SIDES],
     offset: [2, 6, 11].flatMap((pixels) => SIDES.map(() => pixels)),
@@ -454,10 +454,11 @@ async function drawChart(figure) {
   const { series, panels } = chartOf(figure);
   figure.querySelector(".charts")?.remove();
   const charts = Object.assign(document.createElement("div"), { className: "charts" });
-  const boxes = panels.map(() => Object.assign(document.createElement("div"), { className: "panel" }));
+  const grid = Object.assign(document.createElement("div"), { className: "panels" });
+  const boxes = panels.map(() => grid.appendChild(Object.assign(document.createElement("div"), { className: "panel" })));
   const views = [];
   if (series.length > 1) charts.append(legendOf(series, views));
-  charts.append(...boxes);
+  charts.append(grid);
   figure.querySelector(".scroll").after(charts);
   const options = { mode: "vega-lite", actions: false, renderer: "svg", config: chartLook(), tooltip: tooltipOf, patch: placeNames };
   for (const [place, box] of boxes.entries()) {

@@ -69,7 +69,7 @@ def plan_table(path: Path) -> PaperTable:
 def _table(stages: Sequence[Mapping[str, Any]], machine: str, assumed: Sequence[str]) -> PaperTable:
     measured = [stage["measured"] for stage in stages if stage["measured"]]
     shown = [q for q in _QUANTITIES if q.key != "gpu_seconds" or any(map(q.of, [*stages, *measured]))]
-    heads = ["Jobs", *(head for quantity in shown for head in (quantity.head, "measured"))]
+    heads = ["Jobs", *(head for quantity in shown for head in (quantity.head, f"{quantity.head}, measured"))]
     groups = [Group([_row(stage["name"], [stage], shown) for stage in stages])]
     whole = [stage for stage in stages if _is_whole(stage)]
     groups += [Group([_row("All measured to the end", whole, shown)])] if len(whole) > 1 else []

@@ -50,7 +50,8 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
     )
     if not across:
         return None
-    across = [{**entry, "note": _note(entry)} for entry in across]
+    some_left_out = any(part.startswith(_LEFT_OUT) for entry in across for part in _parts(entry))
+    across = [{**entry, "note": _note(entry, one_sided=bool(significance.margin))} for entry in across]
     columns = ["Tasks", "Won – lost", _difference_head(across), "W", "n", "p", "p corrected", "Significant"]
     marks = _number_notes(across)
     margin = _Margin("tasks", significance)
@@ -62,6 +63,7 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
         f"Wilcoxon's signed-rank test, two-sided, {level}, {correction}; n counts the tasks whose means differ."
     ]
     notes += [*_interval_note(across), *margin.notes(across)]
+    notes += ["Tasks: those that both models ran on; across.csv names the others."] if some_left_out else []
     notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
     explained = {"n": "Tasks whose means differ: those that the test ranks."}
     return PaperTable(
@@ -135,12 +137,12 @@ def _pairs_of(task: str, pairs: Entries, examples: ExamplePairs, significance: S
         Row(_pair(entry), [*_pair_cells(entry, marks), *margin.cells(entry), *examples.cells(task, entry)])
         for entry in pairs
     ]
-    metric = pairs[0]["metric"]
+    metric, test = pairs[0]["metric"], test_of(significance)
     paired = "" if significance.test == "welch" else ", paired by seed"
     runs = quantity([entry[n] for entry in pairs for n in ("n_a", "n_b") if entry[n]] or [0], "run")
     notes = [
-        f"Differences of {metric_title(metric)} in points, first model minus second. {test_of(significance)}; {runs} of"
-        f" a model{paired}.",
+        f"Differences of {metric_title(metric)} in points, first model minus second. {test[0].upper()}{test[1:]}; "
+        f"{runs} of a model{paired}.",
         *_interval_note(pairs),
         *_power_note(pairs),
         *margin.notes(pairs),
@@ -255,16 +257,33 @@ def _power_note(pairs: Entries) -> list[str]:
     ]
 
 
-def _note(entry: Mapping[Any, Any]) -> str | float:
-    """Return the note on a pair, and the reason where its interval leaves out 0 and its verdict is no; nan for none."""
-    note = entry["note"]
+_LEFT_OUT = "left out: "
+
+
+def _parts(entry: Mapping[Any, Any]) -> list[str]:
+    return entry["note"].split("; ") if isinstance(entry["note"], str) else []
+
+
+def _note(entry: Mapping[Any, Any], one_sided: bool = True) -> str | float:
+    """Return the parts of a pair's note that explain the columns that are shown; nan for none.
+
+    It does not name the tasks that a pair left out: nearly every pair would have a note of its own. It says why an
+    interval leaves out 0 where the verdict is no.
+
+    Args:
+        entry: the row of the pair.
+        one_sided: whether one-sided tests are shown, too.
+    """
     low, high = _ends(entry)
-    if isinstance(note, str) and not math.isnan(entry.get("level_low", math.nan)):  # no bootstrap is shown
-        note = "; ".join(part for part in note.split("; ") if not part.startswith("a bootstrap of ")) or math.nan
+    unseen = [_LEFT_OUT]
+    unseen += [] if math.isnan(entry.get("level_low", math.nan)) else ["a bootstrap of "]
+    parts = [part for part in _parts(entry) if not part.startswith(tuple(unseen))]
+    parts = [part for part in dict.fromkeys(parts) if one_sided or " smallest one-sided p " not in part]
     if str(entry["significant"]) == "False" and (low > 0 or high < 0):
-        why = "the interval leaves out 0, but it is not corrected and too narrow for so few values: the test decides"
-        return why if isinstance(note, float) else f"{note}; {why}"
-    return note  # type: ignore[no-any-return]
+        parts.append(
+            "the interval leaves out 0, but it is not corrected and too narrow for so few values: the test decides"
+        )
+    return "; ".join(parts) or math.nan
 
 
 def _p(p: float) -> str:

@@ -1,7 +1,7 @@
 """What was run: by which commit, where, for how long, with how much energy, and what the data stages lost or found."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from smelt.report.corpus_records import CorpusRecord, by_corpus
@@ -131,22 +131,30 @@ def losses_table(corpora: Sequence[CorpusRecord], tasks: Sequence[TaskRecord]) -
     for corpus, members in by_corpus(corpora).items():
         rows = [*_pages(members), *_removed(members), *_tests_in_corpus(members)]
         groups += [Group(rows, f"Corpus {corpus}")] if rows else []
-    for task in tasks:
-        found = [
-            ("Test examples that stand in training, too", task.in_train.get("test", 0)),
-            ("Test examples that stand in validation, too", task.in_validation.get("test", 0)),
-            ("Test questions on contexts of training", task.contexts_in_train.get("test", 0)),
-        ]
-        rows = [_count_row(what, count, task.examples["test"]) for what, count in found if count]
-        groups += [Group(rows or [_count_row(found[0][0], 0, task.examples["test"])], f"Task {task.name}")]
+    groups += _tests_in_other_splits(tasks)
     if not groups:
         return None
     notes = [
         "Losses: what documents lack. Leaks: test examples in what models learn from; scores on them are likely too "
-        "high. Rows of 0 are left out where others of their group stand."
+        "high. Of tasks, all are listed by what stands in training; by the rest those where something was found."
     ]
     grid = Grid("What", ["Count", "Of", "Share"], groups)
     return PaperTable("losses", "Leaks and losses of the data", [grid], notes)
+
+
+def _tests_in_other_splits(tasks: Sequence[TaskRecord]) -> list[Group]:
+    """Return a group for each kind of leak, and in it a row a task; only the first one lists tasks without any."""
+    leaks: dict[str, Callable[[TaskRecord], Mapping[str, int]]] = {
+        "Test examples that stand in training, too": lambda task: task.in_train,
+        "Test examples that stand in validation, too": lambda task: task.in_validation,
+        "Test questions on contexts of training": lambda task: task.contexts_in_train,
+    }
+    groups: list[Group] = []
+    for what, found in leaks.items():
+        counts = [(task, found(task).get("test", 0)) for task in tasks]
+        rows = [_count_row(task.name, count, task.examples["test"]) for task, count in counts if count or not groups]
+        groups.append(Group(rows, what))
+    return [group for group in groups if group.rows]
 
 
 def _pages(members: Sequence[CorpusRecord]) -> list[Row]:

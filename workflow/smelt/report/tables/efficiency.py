@@ -138,6 +138,7 @@ def _notes(records: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) ->
     first = records[0]
     machine, threads = first["machine"], first["threads"]
     loads = _counts(measure.n for measure in measures if measure.figure == "loading")
+    fresh = "fresh process" if loads == "1" else "fresh processes"
     passes = _counts(measure.n for measure in measures if measure.figure == "latency")
     gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
     busy = ", ".join(f"{value:.2f}" for value in machine.get("load_average_before", [])[:1])
@@ -147,8 +148,8 @@ def _notes(records: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) ->
         "Parameters: of the model with its heads; tied weights count once. Table of pieces: the embeddings of its "
         "vocabulary. Sizes: of its weights, written in that precision; int8 is the size of an export, without heads.",
         "Memory: what a process holds after one pass, all weights included, beyond what libraries take (on a GPU, what "
-        f"torch has allocated there); median of {loads} fresh processes. Loading: from files in the system's "
-        f"cache to all weights in memory; median and quartiles of {loads} fresh processes.",
+        f"torch has allocated there); median of {loads} {fresh}. Loading: from files in the system's "
+        f"cache to all weights in memory; median and quartiles of {loads} {fresh}.",
         "Latency of batch × length (rows × tokens): up to the last hidden states of an encoder, or the logits of a "
         f"compact student; median and 95th percentile of {passes} passes. Throughput: from the median "
         "latency. MFLOP: millions of operations in products of matrices; a multiply-add counts as 2.",
