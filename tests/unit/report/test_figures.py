@@ -112,6 +112,9 @@ def test_bars_of_ranks_are_not_joined_with_each_other(tmp_path: Path) -> None:
         for task in range(9)
     }
     chart = ranks.chart(study_of(tmp_path, own, correction="none")[:3])
+    (axis,) = ranks.draw(study_of(tmp_path, own, correction="none")[:3]).axes
+    assert min(axis.get_xticks()) >= 1, "only ranks have numbers, and bars stand left of 1"
+    assert axis.get_xlim()[1] < len(axis.get_yticks()) + 1
     (specification,) = chart.specifications()["panels"]
     (lines,) = [layer for layer in specification["layer"] if layer["mark"]["type"] == "line"]
     bars = {

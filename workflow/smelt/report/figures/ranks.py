@@ -52,7 +52,7 @@ def draw(sources: list[Path]) -> "Figure":
     axis.grid(axis="x")
     axis.margins(x=0.1)
     axis.set(xlabel=f"{ranked.title} (1 is best)", ylabel="model")
-    axis.set_xticks([tick for tick in axis.get_xticks() if tick >= 1], minor=False)
+    axis.set_xticks([tick for tick in axis.get_xticks() if 1 <= tick <= len(ranked.ranks)])  # bars have no rank
     return figure
 
 
