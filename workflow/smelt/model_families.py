@@ -44,12 +44,15 @@ _ALSO_CALLED: dict[Dimension, tuple[str, ...]] = {
     "heads": ("n_head",),
     "feed_forward": ("n_inner", "d_inner"),
 }
-GATED = {"eurobert", "gte", "llama", "modernbert", "nomic_bert", "qwen2", "qwen3"}
-"""Families whose feed-forward part has three matrices instead of two: one of them gates."""
+PLAIN = {
+    *["albert", "bert", "camembert", "convbert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "flaubert"],
+    *["gpt2", "jina_embeddings_v3", "megatron-bert", "mpnet", "roberta", "roformer", "xlm", "xlm-roberta"],
+}
+"""Families whose layers are built like BERT's: so their number of parameters follows from a few numbers."""
+GATED = {"eurobert", "gte", "llama", "mistral", "modernbert", "nomic_bert", "qwen2", "qwen3"}
+"""The same, but the feed-forward part has three matrices instead of two: one of them gates."""
 NARROW_EMBEDDINGS = {
-    **dict.fromkeys(
-        ["albert", "convbert", "deberta", "deberta-v2", "electra", "mobilebert", "roformer"], "embedding_size"
-    ),
+    **dict.fromkeys(["albert", "convbert", "deberta", "deberta-v2", "electra", "roformer"], "embedding_size"),
     "rembert": "input_embedding_size",
 }
 """Families whose embeddings may be narrower than their states, with the key of the width."""

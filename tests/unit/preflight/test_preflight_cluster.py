@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.preflight.conftest import Cluster
 
+from smelt.errors import SmeltError
 from smelt.preflight.cluster import account, configuration, environment, requests, srun
 from smelt.preflight.partitions import JobRequest, gpus_in, minutes_in, read_partitions
 from smelt.preflight.requests import requested
@@ -118,7 +119,7 @@ rule table:
 Shell command: true
 rule blocks:
     threads: 2
-    resources: mem_mb=500, runtime=60
+    resources: mem_mb=500, runtime=60, gpu=1
 Shell command: true
 """
 
@@ -131,6 +132,8 @@ Shell command: true
         ({"groups": ["table=report"], "group-components": ["report=5"]}, (5, 10_000, 10)),
         ({"groups": {"table": "report"}, "group-components": {"report": 5}, "resources": ["short_jobs=2"]},
          (2, 4000, 30)),
+        ({"groups": "table=report", "group-components": None, "resources": "short_jobs=2"}, (1, 2000, 10)),
+        ({"groups": None, "group-components": ["report=0"], "resources": ["tmpdir=/tmp"]}, (1, 2000, 10)),
         ({"groups": ["blocks=report"], "group-components": ["report=3"], "resources": ["short_jobs=2"]},
          (1, 2000, 10)),
     ],
@@ -140,3 +143,9 @@ def test_jobs_of_a_group_ask_for_what_all_of_it_takes(keys: dict[str, Any], tabl
     by_rule = {each.rule: (each.cpus, each.memory, each.minutes) for each in asked}
     together = 3 if keys.get("groups") == ["blocks=report"] else 1
     assert by_rule == {"table": table, "blocks": (2 * together, 500 * together, 60)}
+    assert {each.rule: each.gpus for each in asked} == {"table": 0, "blocks": together}
+
+
+def test_a_group_without_a_name_is_named() -> None:
+    with pytest.raises(SmeltError, match="profile: groups: found 'table': expected pairs"):
+        requested(["printf", "%s", PLANNED], os.environ, {"groups": ["table"]})

@@ -59,7 +59,7 @@ def test_one_seed_fewer_would_not_do(deviations: tuple[float, ...]) -> None:
 def test_as_many_seeds_show_that_of_two_equal_models_one_is_no_worse(deviations: tuple[float, ...]) -> None:
     generator = np.random.default_rng(3)
     margin, level = 0.02, 0.01
-    seeds = seeds_needed(margin, deviations, level, sides=1)
+    seeds = seeds_needed(margin, deviations, level, tails=1)
     assert seeds is not None
 
     def share_shown(number: int) -> float:
@@ -109,7 +109,7 @@ def test_the_signed_rank_test_needs_at_least_the_seeds_of_its_smallest_p() -> No
     assert signed_rank_seeds(2, 0.05) == 6
     assert signed_rank_seeds(100, 0.05) == math.ceil(100 * math.pi / 3)
     assert signed_rank_seeds(None, 0.05) is None
-    assert signed_rank_seeds(2, 0.05, sides=1) == 5
+    assert signed_rank_seeds(2, 0.05, tails=1) == 5
 
 
 @pytest.mark.parametrize("test", [welch, paired_t])

@@ -14,7 +14,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from transformers import AutoConfig, AutoModel
 
 from smelt.__main__ import main
-from smelt.model_families import GATED
+from smelt.model_families import GATED, PLAIN
 from smelt.study import model_shapes
 from smelt.study.architectures import ARCHITECTURES
 from smelt.study.catalogue import Catalogue
@@ -38,22 +38,6 @@ SMALL = {
     },
     **{"dim": 128, "n_layers": 3, "n_heads": 2, "hidden_dim": 512},  # DistilBERT's names
     **{"emb_dim": 128, "n_embd": 128, "n_layer": 3, "n_head": 2, "d_model": 128, "d_inner": 512},  # XLM, GPT-2, XLNet
-}
-PLAIN = {
-    *[
-        "albert",
-        "bert",
-        "camembert",
-        "convbert",
-        "deberta",
-        "deberta-v2",
-        "distilbert",
-        "electra",
-        "ernie",
-        "flaubert",
-        "gpt2",
-    ],
-    *["jina_embeddings_v3", "megatron-bert", "mpnet", "roberta", "roformer", "xlm", "xlm-roberta"],
 }
 
 
@@ -229,6 +213,14 @@ def test_a_configuration_that_says_nothing_is_named_and_the_study_is_planned(
     assert json.loads(Path("plan.json").read_text())["assumed"].keys() == {"odd", "absent"}
     main(["check", "study.yaml"])
     assert line in capsys.readouterr().out
+
+
+def test_a_model_that_is_built_otherwise_is_named_as_an_estimate(capsys: pytest.CaptureFixture[str]) -> None:
+    shapes_of({"tiny": adopted("tiny", TINY), "phone": adopted("phone", TINY | {"model_type": "mobilebert"})})
+    assert main(["plan", "study.yaml"]) == 0
+    shown = capsys.readouterr().out
+    assert "Estimated as if its layers were BERT's, which may be far off: phone (mobilebert).\n" in shown
+    assert "tiny (" not in shown
 
 
 @pytest.mark.parametrize("spoil", [lambda file: file.mkdir(), lambda file: file.symlink_to("config.json")])

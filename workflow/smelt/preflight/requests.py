@@ -49,7 +49,8 @@ def requested(
 
 def _requests(printed: str, profile: Mapping[str, Any]) -> Iterator[JobRequest]:
     found = list(JOB.finditer(printed))
-    groups, components, at_once = (_pairs(profile, key) for key in ("groups", "group-components", "resources"))
+    groups = _pairs(profile, "groups")
+    components, at_once = (_counts(profile, key) for key in ("group-components", "resources"))
     for match, end in zip(found, [*(each.start() for each in found[1:]), len(printed)], strict=True):
         block = printed[match.end() : end].split("\nShell command:")[0]
         listed, threads = RESOURCES.search(block), THREADS.search(block)
@@ -70,8 +71,8 @@ def _requests(printed: str, profile: Mapping[str, Any]) -> Iterator[JobRequest]:
             constraint=words.get("constraint", ""),
             account=words.get("slurm_account", ""),
         )
-        together = int(components.get(groups.get(alone.rule, ""), 1))
-        yield _of_group(alone, together, int(at_once.get(SHORT, together)) if SHORT in words else together)
+        together = components.get(groups.get(alone.rule, ""), 1)
+        yield _of_group(alone, together, at_once.get(SHORT, together) if SHORT in words else together)
 
 
 def _of_group(alone: JobRequest, together: int, at_once: int) -> JobRequest:
@@ -84,15 +85,29 @@ def _of_group(alone: JobRequest, together: int, at_once: int) -> JobRequest:
     return replace(
         alone,
         cpus=alone.cpus * wide,
+        gpus=None if alone.gpus is None else alone.gpus * wide,
         memory=None if alone.memory is None else alone.memory * wide,
         minutes=None if alone.minutes is None else alone.minutes * ceil(together / wide),
     )
 
 
 def _pairs(profile: Mapping[str, Any], key: str) -> dict[str, str]:
-    """Return the pairs that a key of a profile lists, such as `rule=group`."""
-    listed = profile.get(key, [])
-    return dict(listed if isinstance(listed, Mapping) else (str(pair).split("=", 1) for pair in listed))
+    """Return the pairs that a key of a profile holds, such as `rule=group`: as a mapping, a list or one text.
+
+    Raises:
+        SmeltError: it holds something else.
+    """
+    held = profile.get(key) or []
+    listed = [f"{name}={value}" for name, value in held.items()] if isinstance(held, Mapping) else held
+    pairs = [str(pair).partition("=") for pair in (listed if isinstance(listed, list) else [listed])]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise SmeltError(f"profile: {key}", f"found {wrong[0]!r}: expected pairs such as name=value")
+    return {name: value for name, _, value in pairs}
+
+
+def _counts(profile: Mapping[str, Any], key: str) -> dict[str, int]:
+    """Return the pairs of a key whose values are whole numbers above 0; Snakemake refuses others itself."""
+    return {name: int(value) for name, value in _pairs(profile, key).items() if value.isdecimal() and int(value)}
 
 
 def _number(words: Mapping[str, str], key: str) -> float | None:

@@ -15,6 +15,7 @@ _HELP = {
     "p corrected": "The p after the correction for many comparisons that the note names; the verdict rests on it.",
     "Significant": "Whether the corrected p lies below the study's level.",
     "Detectable": "The smallest true difference, in points, that the test finds in four of five such studies.",
+    "Seeds for the margin": "Seeds of each model that would show one of two equal models to be no worse.",
     "Seeds needed": "Seeds of each model that would show a difference as large as this one, at the seen spread.",
     "Interval over examples": "Of the difference, from test examples drawn again and again; at the corrected level.",
     "Differ over examples": "Whether these runs differ on other examples like these, with the corrected p.",

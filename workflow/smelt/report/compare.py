@@ -27,7 +27,7 @@ from smelt.statistics.p_values import Alternative, family_size, smallest_p
 from smelt.statistics.power import (
     POWER,
     SIGNED_RANK_EFFICIENCY,
-    Sides,
+    Tails,
     detectable_difference,
     seeds_needed,
     signed_rank_seeds,
@@ -247,7 +247,7 @@ def _at_level(row: Mapping[str, Any], settings: Significance, level: float) -> d
 
 
 def _seeds_needed(
-    difference: float, found: Comparison, settings: Significance, level: float, sides: Sides = 2
+    difference: float, found: Comparison, settings: Significance, level: float, tails: Tails = 2
 ) -> int | None:
     """Return the seeds with which the study's test finds a difference; None where they are too many, or not known."""
     deviations = [found.paired_deviation]
@@ -255,8 +255,8 @@ def _seeds_needed(
         deviations = [found.a.standard_deviation or 0.0, found.b.standard_deviation or 0.0]
     if not any(deviations):
         return None
-    seeds = seeds_needed(difference, deviations, level, sides)
-    return signed_rank_seeds(seeds, level, sides) if settings.test == "wilcoxon" else seeds
+    seeds = seeds_needed(difference, deviations, level, tails)
+    return signed_rank_seeds(seeds, level, tails) if settings.test == "wilcoxon" else seeds
 
 
 # ---- Pairs of models across tasks: one value a task

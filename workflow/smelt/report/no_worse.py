@@ -21,8 +21,8 @@ NO_WORSE_COLUMNS = ("margin", *(f"no_worse_{side}_{part}" for side in SIDES for 
 by more than the margin (`shown`), the lower confidence bound of a minus b at the level that the correction leaves, and
 the one-sided p; of side b likewise, of b minus a. Empty where nothing was tested."""
 MARGIN_SEEDS = "margin_seeds_needed"
-"""Column of tests over seeds: the seeds of each model with which, were both equally good, one would be shown to be no
-worse than the other in four of five such studies. It takes the spread that was seen for the true one."""
+"""Column of tests over seeds: the seeds of each model with which a given one of the two, were both equally good, would
+be shown to be no worse in four of five such studies. It takes the spread that was seen for the true one."""
 
 BothSides = tuple["NoWorse | None", "NoWorse | None"]
 """The outcomes of a pair: a against b, b against a."""

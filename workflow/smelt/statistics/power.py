@@ -13,7 +13,7 @@ from scipy import optimize, special
 from smelt.statistics.p_values import smallest_p
 from smelt.statistics.tests import welch_degrees_of_freedom
 
-Sides = Literal[1, 2]
+Tails = Literal[1, 2]
 """One: only a difference above 0 is found. Two: one below 0, too."""
 POWER = 0.8
 """The usual one (Cohen 1988): four of five such studies would find the difference."""
@@ -23,36 +23,36 @@ SIGNED_RANK_EFFICIENCY = 3 / math.pi
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
-def t_power(noncentrality: float, freedom: float, level: float, sides: Sides = 2) -> float:
+def t_power(noncentrality: float, freedom: float, level: float, tails: Tails = 2) -> float:
     """Return the power of a t-test.
 
     Args:
         noncentrality: the true difference in standard errors.
         freedom: degrees of freedom.
         level: of significance.
-        sides: of the test.
+        tails: of the test.
     """
-    return _power_curve(freedom, level, sides)(noncentrality)
+    return _power_curve(freedom, level, tails)(noncentrality)
 
 
-def _power_curve(freedom: float, level: float, sides: Sides = 2) -> Callable[[float], float]:
+def _power_curve(freedom: float, level: float, tails: Tails = 2) -> Callable[[float], float]:
     """Return the power of a t-test as a function of the true difference in standard errors."""
     # Mean over the distribution of the standard error, by its quantiles; scipy 1.17's nct returns NaN for some
     # arguments, and its distributions take ten times as long as the functions below them.
     errors = np.sqrt(2 * special.gammaincinv(freedom / 2, (_NODES + 1) / 2) / freedom)
-    critical = _critical(freedom, level, sides) * errors
+    critical = _critical(freedom, level, tails) * errors
 
     def power(noncentrality: float) -> float:
         found = special.ndtr(noncentrality - critical)
-        if sides == 2:
+        if tails == 2:
             found += special.ndtr(-critical - noncentrality)
         return float(found @ _WEIGHTS / 2)
 
     return power
 
 
-def _critical(freedom: float, level: float, sides: Sides = 2) -> float:
-    return -float(special.stdtrit(freedom, level / sides))
+def _critical(freedom: float, level: float, tails: Tails = 2) -> float:
+    return -float(special.stdtrit(freedom, level / tails))
 
 
 def detectable_difference(standard_error: float, freedom: float, level: float, power: float = POWER) -> float:
@@ -68,7 +68,7 @@ def seeds_needed(
     difference: float,
     deviations: Sequence[float],
     level: float,
-    sides: Sides = 2,
+    tails: Tails = 2,
     power: float = POWER,
     most: int = MOST_SEEDS,
 ) -> int | None:
@@ -78,7 +78,7 @@ def seeds_needed(
         difference: the true one.
         deviations: of paired differences, one standard deviation; of two models for Welch's test, that of each.
         level: of significance.
-        sides: of the test.
+        tails: of the test.
         power: share of studies that find it.
         most: where to give up.
     """
@@ -90,11 +90,11 @@ def seeds_needed(
         freedom = float(seeds - 1)
         if len(deviations) == 2:
             freedom = welch_degrees_of_freedom(deviations[0], seeds, deviations[1], seeds)
-        return t_power(abs(difference) / error, freedom, level, sides) >= power
+        return t_power(abs(difference) / error, freedom, level, tails) >= power
 
     # Power grows with seeds: from an estimate, in steps that double, and then by halves. `low` are too few.
     low, high, step = 1, most + 1, 1
-    seeds = _about_seeds(difference, deviations, level / sides, power, most)
+    seeds = _about_seeds(difference, deviations, level / tails, power, most)
     while high - low > 1:
         if found(seeds):
             high, seeds = seeds, seeds - step
@@ -116,10 +116,10 @@ def _about_seeds(difference: float, deviations: Sequence[float], tail: float, po
     return max(2, math.ceil(min(seeds, most)))
 
 
-def signed_rank_seeds(t_seeds: int | None, level: float, sides: Sides = 2) -> int | None:
+def signed_rank_seeds(t_seeds: int | None, level: float, tails: Tails = 2) -> int | None:
     """Return the seeds that the signed-rank test needs where the paired t needs `t_seeds`, by their efficiency.
 
     Whatever the difference, they are as many as its smallest p needs to fall below the level.
     """
-    least = next(n for n in range(1, MOST_SEEDS) if smallest_p(n) * sides / 2 < level)
+    least = next(n for n in range(1, MOST_SEEDS) if smallest_p(n) * tails / 2 < level)
     return None if t_seeds is None else max(least, math.ceil(t_seeds / SIGNED_RANK_EFFICIENCY))

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from smelt.environment import as_written, fill_in
 from smelt.errors import SmeltError
+from smelt.model_families import GATED, PLAIN
 from smelt.study.architectures import FamilyName, PublishedShape, Shape, read_published_shape
 from smelt.study.makers.adopt import PINNED, Adopt
 from smelt.study.makers.amplify import Amplify
@@ -47,6 +48,9 @@ class ModelShapes:
         for name, reason in self.assumed.items():
             if name not in absent:
                 yield f"Assumed to be {size}: {name} ({reason})."
+        for name, shape in self._definitions.published.items():
+            if shape.family not in PLAIN | GATED:
+                yield f"Estimated as if its layers were BERT's, which may be far off: {name} ({shape.family})."
 
     def shape(self, model: str) -> Shape:
         """Return a model's shape."""

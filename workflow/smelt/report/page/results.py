@@ -199,8 +199,9 @@ class _Margin:
             " it below minus the margin does not contradict the claim."
         )
         seeds = (
-            "Seeds for the margin: those of each model with which, were both equally good, one would be shown to be no"
-            " worse in four of five studies like this one. They take the seen spread for the true one, too."
+            "Seeds for the margin: those of each model with which a given one of the two, were both equally good, would"
+            " be shown to be no worse, on this task alone, in four of five studies like this one. They take the seen"
+            " spread for the true one, too."
         )
         return [
             "No worse: which of the two is shown to be no worse than the other by more than"

@@ -323,10 +323,7 @@ class BestAgainstSmaller:
         if not self.claims or any(self.standing(model) == NO_WORSE for model in self.smaller):
             return []
         margin = self.significance.margin_in_words
-        return [
-            f"Of no smaller model is it shown that it is no worse than {self.best} by more than {margin}; the tables of"
-            " pairs say how many seeds would show it of an equal one."
-        ]
+        return [f"Of no smaller model is it shown that it is no worse than {self.best} by more than {margin}."]
 
     def _by_itself(self, model: str | None) -> list[str]:
         """Return where a test finds the model lower only as long as it is looked at alone."""
