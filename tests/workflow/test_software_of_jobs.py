@@ -1,6 +1,7 @@
 """Jobs of `--sdm apptainer` and `--sdm conda` run there, with the package of their rules. (Scripts stand for both.)"""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -74,3 +75,19 @@ def test_a_job_in_an_environment_of_conda_imports_the_package_of_its_rules(proje
     project.snakemake("--snakefile", str(checkout / "workflow/Snakefile"), TASK, "--sdm", "conda")
     assert (project.folder / TASK).exists()
     assert project.folder.with_name("calls").read_text().splitlines() == [str(checkout / "workflow")]
+
+
+@pytest.mark.slow
+def test_a_job_of_a_workflow_that_has_smelt_as_a_module_keeps_the_path_of_its_user(project: Project) -> None:
+    here = project.folder.with_name("their workflow")
+    (here / "their modules").mkdir(parents=True)
+    (here / "their modules/helper.py").touch()
+    shutil.copy(project.folder / "study.yaml", here)
+    rules = project.folder.with_name("a checkout, elsewhere") / "workflow/Snakefile"
+    module = ['configfile: "study.yaml"', "module smelt:", f'    snakefile: "{rules}"', "    config: config"]
+    rule = ["rule theirs:", '    output: "theirs.txt"', "    shell: \"python -c 'import helper' && touch {output}\""]
+    (here / "Snakefile").write_text("\n".join([*module, "use rule * from smelt", *rule, ""]))
+    path = {"PYTHONPATH": str(here / "their modules")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "theirs.txt", "--sdm", "conda"]
+    subprocess.run(command, cwd=here, env=project.environment() | path, check=True)
+    assert (here / "theirs.txt").exists()

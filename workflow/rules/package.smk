@@ -51,9 +51,11 @@ for library in ("pydantic", "rich"):
 PACKAGE = package_of(workflow.current_basedir)
 
 # In conda's environments Snakemake hides PYTHONPATH from jobs, which find the package by it: only that of a user goes.
+# Where smelt is a module, that stays: jobs of the user's own rules may need it.
 if "conda" in map(str, workflow.deployment_settings.deployment_method):
     workflow.deployment_settings.conda_not_block_search_path_envvars = True
-    os.environ.pop("PYTHONPATH", None)
+    if workflow.modifier.is_main_snakefile():
+        os.environ.pop("PYTHONPATH", None)
 
 os.environ.update(
     PYTHONPATH=os.pathsep.join(
