@@ -278,6 +278,36 @@ def test_names_beside_many_points_cover_neither_each_other_nor_points(page: Page
     page.wait_for_timeout(200)
 
 
+@pytest.mark.parametrize("width", [390, 1400])
+def test_long_names_of_models_leave_the_axes_as_they_are(page: Page, reported: Results, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    costs = [22.0, 66.0, 110.0, 178.0, 278.0]
+    scores = {cost: 60 + cost / 9 for cost in costs}
+    found = {
+        str(length): [
+            CostPoint(f"{cost:g}".ljust(length, "-"), cost, score, score - 1, score + 1, "")
+            for cost, score in scores.items()
+        ]
+        for length in (20, 34, 64)
+    }
+    figure = draw(page, reported, front_chart(found))
+    for panel, length in zip(figure.locator(".panel").all(), found, strict=True):
+        marks = {str(each.get_attribute("aria-label")): each for each in panel.locator(".mark-symbol path").all()}
+        places = {text.split("-")[0]: (each.bounding_box() or {})["x"] for text, each in marks.items()}
+        assert sorted(places, key=places.__getitem__) == [f"{cost:g}" for cost in costs]
+        ticks = panel.locator(".role-axis-label text").all_text_contents()
+        assert len(ticks) > 6
+        assert all(10 <= float(tick.replace("k", "e3")) <= 1000 for tick in ticks if tick), ticks
+        own = panel.bounding_box() or {}
+        names = panel.locator(".mark-text.role-mark text:not([opacity='0'])").all()
+        assert names or length == "64", "what has no room is left out"
+        for name in names:
+            box = name.bounding_box() or {}
+            assert len(name.text_content() or "") == int(length)
+            assert own["x"] <= box["x"]
+            assert box["x"] + box["width"] <= own["x"] + own["width"]
+
+
 def test_bars_of_several_series_stand_beside_each_other_from_zero(page: Page, reported: Results) -> None:
     rows = ["no KL", "no MLM"]
     losses = {"ner": [("no KL", 19.0), ("no MLM", -2.0)], "pos": [("no KL", 4.0), ("no MLM", 1.0)]}

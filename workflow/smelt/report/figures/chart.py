@@ -13,6 +13,10 @@ _SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 _DASHES = [[1, 0], [6, 3], [2, 2]]
 _HEIGHT = 230  # pixels; a row of categories takes 20
 _OVER_BARS = "#000000"  # the page draws it in its ink
+_BESIDE_MARKS, _BESIDE_NAMES = (
+    14,
+    40,
+)  # pixels between the ends of an axis and its marks; more would move axes of a phone
 _MANY = 40  # marks of a series from which they are drawn small
 
 
@@ -122,7 +126,7 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
 
 def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[str, Any]]:
     """Yield the layers of the marks: faint lines, lines, bars, intervals, and points; bars and points have text."""
-    room = 7 * max((len(mark.label) for one in panel.series for mark in one.marks), default=0)  # for names at the edges
+    room = _BESIDE_NAMES if any(mark.label for one in panel.series for mark in one.marks) else _BESIDE_MARKS
     places = {
         "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x, True, room, from_zero=bool(_bars(panel)))),
         "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y, False, from_zero=bool(_bars(panel)))),
@@ -201,7 +205,7 @@ def _bars(panel: Panel) -> list[str]:
     return list(dict.fromkeys(one.name for one in panel.series if one.bars))
 
 
-def _axis(axis: ChartAxis, across: bool, room: int = 0, from_zero: bool = False) -> dict[str, Any]:
+def _axis(axis: ChartAxis, across: bool, room: int = _BESIDE_MARKS, from_zero: bool = False) -> dict[str, Any]:
     shown: dict[str, Any] = {"aria": False, "labelOverlap": True} | ({"labelSeparation": 6} if across else {})
     if axis.kind == "names":
         names = list(axis.names)
@@ -214,6 +218,6 @@ def _axis(axis: ChartAxis, across: bool, room: int = 0, from_zero: bool = False)
     if axis.least is not None:
         shown["labelExpr"] = f"datum.value < {axis.least:g} ? '' : datum.label"
     scale: dict[str, Any] = {"type": axis.kind, "nice": from_zero}
-    scale |= {"zero": True} if from_zero else {"padding": max(14, room)}
+    scale |= {"zero": True} if from_zero else {"padding": room}
     scale |= {} if from_zero or axis.kind == "log" else {"zero": False}
     return {"title": axis.title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}
