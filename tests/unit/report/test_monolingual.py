@@ -6,8 +6,10 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
 from smelt.__main__ import main
@@ -148,8 +150,8 @@ def test_a_row_without_scores_is_shown_as_not_run(tmp_path: Path) -> None:
 
 
 def test_what_a_row_loses_is_paired_by_seed(tmp_path: Path) -> None:
-    mean, deviation = mean_loss({1: 0.90, 2: 0.91, 3: 0.92}, {1: 0.70, 2: 0.72, 3: 0.74, 4: 0.1})
-    assert (mean, deviation) == (pytest.approx(19), pytest.approx(1))
+    loss = mean_loss({1: 0.90, 2: 0.91, 3: 0.92}, {1: 0.70, 2: 0.72, 3: 0.74, 4: 0.1})
+    assert (loss.mean, loss.deviation, loss.seeds) == (pytest.approx(19), pytest.approx(1), 3)
     figure = drops.draw([ablation(tmp_path).path()], table_of(SETTINGS))
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([19, 0])
@@ -157,8 +159,22 @@ def test_what_a_row_loses_is_paired_by_seed(tmp_path: Path) -> None:
     (panel,) = drops.chart([tmp_path / "scores.csv"], table_of(SETTINGS)).panels
     (series,) = panel.series
     assert [(mark.y, mark.x) for mark in series.marks] == [("no KL", pytest.approx(19)), ("no MLM", pytest.approx(0))]
-    assert series.marks[0].about[1] == "19.00 points lost against all, deviation 1.00"
+    assert series.marks[0].about[1] == "19.00 points lost against all, deviation 1.00 over 3 seeds"
     assert series.bars
+
+
+def test_the_loss_of_a_single_seed_has_neither_deviation_nor_interval(tmp_path: Path) -> None:
+    report = Report(tmp_path)
+    report.add("all-sl", "sl-1", [0.90, 0.91, 0.92])
+    report.add("no-kl-sl", "sl-1", [0.70])
+    source, table = report.path(), table_of(SETTINGS)
+    (series,) = drops.chart([source], table).panels[0].series
+    (mark,) = series.marks
+    assert (mark.low, mark.high, mark.about[1]) == (None, None, "20.00 points lost against all, one seed")
+    (axis,) = drops.draw([source], table).axes
+    (bars,) = [container for container in axis.containers if isinstance(container, ErrorbarContainer)]
+    _, _, (lines,) = bars.lines
+    assert not any(np.isfinite(segment).all() and len(segment) for segment in lines.get_segments())
 
 
 def test_the_figure_is_written_in_both_forms_and_repeats(tmp_path: Path) -> None:

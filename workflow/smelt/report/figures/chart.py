@@ -13,10 +13,7 @@ _SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 _DASHES = [[1, 0], [6, 3], [2, 2]]
 _HEIGHT = 230  # pixels; a row of categories takes 20
 _OVER_BARS = "#000000"  # the page draws it in its ink
-_BESIDE_MARKS, _BESIDE_NAMES = (
-    14,
-    40,
-)  # pixels between the ends of an axis and its marks; more would move axes of a phone
+_BESIDE_MARKS, _BESIDE_NAMES = 14, 40  # pixels of an axis beyond its marks; a phone has room for no more
 _MANY = 40  # marks of a series from which they are drawn small
 
 
@@ -110,6 +107,11 @@ def with_interval(mean: float, low: float | None, high: float | None, digits: in
     return shown if low is None or high is None or low == high else f"{shown} ({low:.{digits}f} to {high:.{digits}f})"
 
 
+def with_deviation(mean: str, deviation: float, seeds: int) -> str:
+    """Return a mean with its deviation over seeds, for a mark's text; a single seed has none."""
+    return f"{mean}, deviation {deviation:.2f} over {seeds} seeds" if seeds > 1 else f"{mean}, one seed"
+
+
 def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
     across = panel.y.kind == "names"
     return {
@@ -169,11 +171,12 @@ _TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}
 
 
 def _row(series: Series, mark: Mark, place: int) -> dict[str, Any]:
+    low, high = (None, None) if mark.low == mark.high else (mark.low, mark.high)  # as of a single seed
     row: dict[str, Any] = {
         "x": mark.x,
         "y": mark.y,
-        "low": mark.low,
-        "high": mark.high,
+        "low": low,
+        "high": high,
         "series": series.name,
         "kind": series.kind,
     }

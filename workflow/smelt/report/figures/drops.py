@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from smelt.report.figures.base import TableFigure
-from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series
+from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series, with_deviation
 from smelt.report.figures.style import GREY, PALETTE, panels
 from smelt.report.places import PlaceScores
 from smelt.report.significance import BySeed
@@ -40,16 +41,26 @@ def draw(sources: list[Path], table: MonolingualTable) -> "Figure":
     return figure
 
 
-def mean_loss(baseline: BySeed, row: BySeed) -> tuple[float, float]:
-    """Return mean and deviation of a row's loss against the baseline, in points, over the seeds that both have."""
+@dataclass(frozen=True)
+class Loss:
+    """A row's loss against the baseline, in points: mean and deviation over the seeds that both have, nan without."""
+
+    mean: float
+    deviation: float
+    seeds: int
+
+
+def mean_loss(baseline: BySeed, row: BySeed) -> Loss:
+    """Return what a row loses against the baseline, paired by seed."""
     from smelt.statistics.scores import spread
 
     differences = [100 * (baseline[seed] - row[seed]) for seed in sorted(set(baseline) & set(row))]
-    return (fmean(differences), spread(differences)) if differences else (float("nan"), 0.0)
+    mean = fmean(differences) if differences else math.nan
+    return Loss(mean, spread(differences) if len(differences) > 1 else math.nan, len(differences))
 
 
 def chart(sources: list[Path], table: MonolingualTable) -> Chart:
-    """Return the same panels as a chart, with bars that lie."""
+    """Return the same panels as a chart, with horizontal bars."""
     scores = PlaceScores(sources[0])
     others = [row for row in table.rows if row != table.baseline]
     lost = ChartAxis(f"lost against {table.baseline} (points)")
@@ -66,28 +77,28 @@ def chart(sources: list[Path], table: MonolingualTable) -> Chart:
 
 def _marks(table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str) -> Iterator[Mark]:
     """Yield the losses that exist."""
-    for row, (loss, deviation) in zip(others, _drops(table, scores, others, language, task), strict=True):
-        if not math.isnan(loss):
-            about = [f"{row} on {task}", f"{loss:.2f} points lost against {table.baseline}, deviation {deviation:.2f}"]
-            yield Mark(loss, row, about, loss - deviation, loss + deviation)
+    for row, loss in zip(others, _drops(table, scores, others, language, task), strict=True):
+        if loss.seeds:
+            lost = f"{loss.mean:.2f} points lost against {table.baseline}"
+            about = [f"{row} on {task}", with_deviation(lost, loss.deviation, loss.seeds)]
+            ends = (loss.mean - loss.deviation, loss.mean + loss.deviation) if loss.seeds > 1 else (None, None)
+            yield Mark(loss.mean, row, about, *ends)
 
 
-def _drops(
-    table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str
-) -> list[tuple[float, float]]:
+def _drops(table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str) -> list[Loss]:
     assert table.baseline is not None
     baseline = scores.whole(table.place(table.baseline, language, task))
     return [mean_loss(baseline, scores.whole(table.place(row, language, task))) for row in others]
 
 
-def _bars(axis: "Axes", drops: list[tuple[float, float]], label: str, place: int, count: int) -> None:
+def _bars(axis: "Axes", drops: list[Loss], label: str, place: int, count: int) -> None:
     width = BARS / count
     places = [number - BARS / 2 + (place + 0.5) * width for number in range(len(drops))]
     axis.bar(
         places,
-        [mean for mean, _ in drops],
+        [loss.mean for loss in drops],
         width,
-        yerr=[deviation for _, deviation in drops],
+        yerr=[loss.deviation for loss in drops],
         capsize=2,
         error_kw={"elinewidth": 0.8},
         color=PALETTE[place % len(PALETTE)],

@@ -16,7 +16,7 @@ from smelt.files import read_json
 from smelt.model_families import layers_and_width
 from smelt.report.csv_files import read_csv
 from smelt.report.figures.base import StudyFigure
-from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series
+from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series, with_deviation
 from smelt.report.figures.style import GREY, legend, look, panels, share_bars, thousands
 from smelt.report.notes import metric_label
 from smelt.report.tables.base import StudyOfTables
@@ -131,7 +131,7 @@ def chart(sources: list[Path]) -> Chart:
 def _mark(entry: Mapping[Any, Any], configs: Mapping[str, Mapping[str, Any]]) -> Mark:
     mean, spread = 100 * entry["mean"], 100 * entry["standard_deviation"] if entry["n"] > 1 else 0.0
     (below, above), size = share_bars(mean, spread), configs[entry["model"]]["vocab_size"]
-    about = [entry["model"], f"{size:,} pieces", f"{mean:.2f}, deviation {spread:.2f} over {entry['n']} seeds"]
+    about = [entry["model"], f"{size:,} pieces", with_deviation(f"{mean:.2f}", spread, entry["n"])]
     return Mark(size, mean, about, mean - below, mean + above)
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.report.figures.base import TableFigure
-from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
+from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series, with_deviation
 from smelt.report.figures.style import GREY, PALETTE, panels, share_bars
-from smelt.report.render import quantity
 from smelt.report.tables.tradeoff import Tradeoff, TradeoffTable, front, read_tradeoffs
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def _costs(found: Sequence[Tradeoff], table: TradeoffTable) -> dict[str, list["C
 def _point(each: Tradeoff, cost: float) -> "CostPoint":
     mean, spread = 100 * each.score.mean, 100 * each.score.deviation_over_seeds if each.score.n > 1 else 0.0
     below, above = share_bars(mean, spread)
-    about = f"score {mean:.2f}, deviation {spread:.2f} over {quantity([each.score.n], 'seed')}"
+    about = with_deviation(f"score {mean:.2f}", spread, each.score.n)
     return CostPoint(each.model, cost, mean, mean - below, mean + above, about)
 
 
