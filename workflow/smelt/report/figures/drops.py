@@ -42,7 +42,7 @@ def draw(sources: list[Path], table: MonolingualTable) -> "Figure":
 
 
 @dataclass(frozen=True)
-class Loss:
+class PairedLoss:
     """A row's loss against the baseline, in points: mean and deviation over the seeds that both have, nan without."""
 
     mean: float
@@ -50,13 +50,13 @@ class Loss:
     seeds: int
 
 
-def mean_loss(baseline: BySeed, row: BySeed) -> Loss:
+def mean_loss(baseline: BySeed, row: BySeed) -> PairedLoss:
     """Return what a row loses against the baseline, paired by seed."""
     from smelt.statistics.scores import spread
 
     differences = [100 * (baseline[seed] - row[seed]) for seed in sorted(set(baseline) & set(row))]
     mean = fmean(differences) if differences else math.nan
-    return Loss(mean, spread(differences) if len(differences) > 1 else math.nan, len(differences))
+    return PairedLoss(mean, spread(differences) if len(differences) > 1 else math.nan, len(differences))
 
 
 def chart(sources: list[Path], table: MonolingualTable) -> Chart:
@@ -85,13 +85,15 @@ def _marks(table: MonolingualTable, scores: PlaceScores, others: list[str], lang
             yield Mark(loss.mean, row, about, *ends)
 
 
-def _drops(table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str) -> list[Loss]:
+def _drops(
+    table: MonolingualTable, scores: PlaceScores, others: list[str], language: str, task: str
+) -> list[PairedLoss]:
     assert table.baseline is not None
     baseline = scores.whole(table.place(table.baseline, language, task))
     return [mean_loss(baseline, scores.whole(table.place(row, language, task))) for row in others]
 
 
-def _bars(axis: "Axes", drops: list[Loss], label: str, place: int, count: int) -> None:
+def _bars(axis: "Axes", drops: list[PairedLoss], label: str, place: int, count: int) -> None:
     width = BARS / count
     places = [number - BARS / 2 + (place + 0.5) * width for number in range(len(drops))]
     axis.bar(
