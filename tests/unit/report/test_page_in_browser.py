@@ -152,6 +152,36 @@ def test_the_filter_leaves_the_panels_of_chosen_tasks(page: Page) -> None:
     assert min(widths) > 250
 
 
+def test_panels_of_a_model_go_by_it_and_are_not_read_again_for_each_choice(page: Page, reported: Results) -> None:
+    pieces, scripts = ChartAxis("pieces"), ChartAxis("script", "names", ["Latin"])
+    series = [Series("pieces", [Mark(5, "Latin", ["Latin", "5"])], bars=True)]
+    panels = [Panel(name, pieces, scripts, series) for name in ("small_8k", "large_32k", "all")]
+    figure = draw(page, reported, Chart(panels))
+    boxes, wide = figure.locator(".panel").all(), "one => one.getBoundingClientRect().width"
+    before = figure.locator(".panel svg").first.evaluate(wide)
+    page.locator("#filter summary", has_text="Models").click()
+    page.get_by_role("checkbox", name="adopted").check()
+    assert [box.is_visible() for box in boxes] == [False, False, True]
+    page.evaluate(
+        """() => {
+            window.heard = [];
+            const parse = JSON.parse;
+            JSON.parse = (text) => { heard.push(text.slice(0, 80)); return parse(text); };
+            addEventListener("resize", () => heard.push("resize"));
+        }"""
+    )
+    page.get_by_role("checkbox", name="adopted").uncheck()
+    page.get_by_role("checkbox", name="small_8k").check()
+    assert [box.is_visible() for box in boxes] == [True, False, True]
+    assert page.evaluate("heard") == []
+    page.wait_for_function(
+        "before => { const one = document.querySelector('#figure-drawn .panel svg');"
+        " return one.getBoundingClientRect().width > 1.2 * before; }",
+        arg=before,
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 1400
+
+
 def test_tables_are_copied_and_downloaded_as_they_are_shown(page: Page, reported: Results) -> None:
     scores = table(page, SCORES)
     scores.get_by_role("button", name="ner").click()
@@ -337,6 +367,18 @@ def test_the_legend_turns_series_off(page: Page) -> None:
     figure.get_by_role("button", name="small_8k").press("Enter")
     assert figure.get_by_role("button", name="small_8k").get_attribute("aria-pressed") == "false"
     expect(one).not_to_have_attribute("opacity", before or "1")
+
+
+def test_names_beside_points_go_with_their_series(page: Page, reported: Results) -> None:
+    found = [
+        CostPoint(name, cost, score, score - 1, score + 1, "")
+        for name, cost, score in (("best", 1, 90.0), ("worse", 5, 70.0))
+    ]
+    figure = draw(page, reported, front_chart({"parameters (millions)": found}))
+    best, worse = (figure.locator(".mark-text.role-mark text", has_text=name) for name in ("best", "worse"))
+    figure.get_by_role("button", name="another is better in both").press("Enter")
+    expect(worse).to_have_attribute("fill-opacity", "0.06")
+    assert best.get_attribute("fill-opacity") in (None, "1")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

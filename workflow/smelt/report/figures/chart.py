@@ -164,7 +164,8 @@ def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[s
     if any(mark.label for one in panel.series for mark in one.marks):
         beside = {"type": "text", "align": "left", "dx": 7, "dy": -5, "fontSize": 10, **quiet}
         named = [{"filter": "isValid(datum.label)"}]
-        yield {"transform": named, "mark": beside, "encoding": places | {"text": _field("label")}}
+        named_as = {"text": _field("label"), "opacity": common["opacity"]}
+        yield {"transform": named, "mark": beside, "encoding": places | named_as}
 
 
 _TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}

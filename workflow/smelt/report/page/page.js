@@ -143,14 +143,17 @@ function filterPage() {
     table.draw();
   }
   document.querySelectorAll("figure:has(> .chart)").forEach(filterPanels);
-  dispatchEvent(new Event("resize")); // panels that were hidden have a width again
 }
 
 const chartOf = (figure) => JSON.parse(figure.querySelector("script.chart").textContent);
 
-// Panels bear the names of their tasks; a figure without a panel is hidden as a whole.
+const panelsAbout = new WeakMap(); // a chart is long: it is not read again for each choice
+
+// A panel is about the task, language or model in its title, and marks in it stay whatever is chosen; a figure without a
+// panel is hidden as a whole.
 function filterPanels(figure) {
-  const shown = chartOf(figure).panels.map((panel) => isChosen(namesIn(panel.title.text)));
+  if (!panelsAbout.has(figure)) panelsAbout.set(figure, chartOf(figure).panels.map((panel) => namesIn(panel.title.text)));
+  const shown = panelsAbout.get(figure).map(isChosen);
   (figure.closest("details") ?? figure).hidden = !shown.some(Boolean);
   figure.querySelectorAll(".panel").forEach((box, place) => (box.hidden = !shown[place]));
 }
@@ -195,7 +198,7 @@ function buildFilter() {
   const worth = Object.keys(kinds).filter((kind) => kinds[kind].names.length > 1);
   const bar = document.getElementById("filter");
   if (!worth.length) return;
-  bar.append("Show in all tables, and tasks in charts ", ...worth.map(menuOf));
+  bar.append("Show in all tables, and among the panels of charts ", ...worth.map(menuOf));
   bar.hidden = false;
   document.addEventListener("click", (event) => {
     for (const menu of bar.querySelectorAll("details[open]")) if (!menu.contains(event.target)) menu.open = false;
@@ -390,9 +393,9 @@ function placeNames(compiled) {
   const named = (type) => compiled.marks.find((mark) => mark.type === type);
   const names = named("text");
   if (!names) return compiled;
-  const { x, y, dx, dy, align, baseline, ...look } = names.encode.update;
+  const { x, y, dx, dy, align, baseline, opacity, ...look } = names.encode.update; // the transform sets these
   names.from = { data: named("symbol").name };
-  names.encode.update = { ...look, text: { field: "datum.label" } };
+  names.encode.update = { ...look, text: { field: "datum.label" }, fillOpacity: { field: "opacity" } }; // the mark's own
   names.transform = [{
     type: "label",
     size: [{ signal: "max(width, 1)" }, { signal: "height" }], // paper hides charts: they have no width
@@ -450,6 +453,17 @@ function legendOf(series, views) {
   return legend;
 }
 
+// Panels come and go by the filter: those that are left get their room, and those that come back their width.
+function followWidth(box, view) {
+  let width = box.clientWidth;
+  const observer = new ResizeObserver(() => {
+    if (box.clientWidth === width) return;
+    width = box.clientWidth;
+    if (width) view.signal("width", width).runAsync();
+  });
+  observer.observe(box);
+}
+
 async function drawChart(figure) {
   const { series, panels } = chartOf(figure);
   figure.querySelector(".charts")?.remove();
@@ -464,6 +478,7 @@ async function drawChart(figure) {
   for (const [place, box] of boxes.entries()) {
     const { view } = await vegaEmbed(box, inInk(panels[place]), options);
     views.push(view);
+    followWidth(box, view);
     makeReachable(box);
   }
   figure.classList.add("charted");
