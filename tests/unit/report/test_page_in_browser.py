@@ -358,6 +358,32 @@ def test_bars_of_several_series_stand_beside_each_other_from_zero(page: Page, re
     expect(page.get_by_role("tooltip")).to_contain_text("on ner")
 
 
+@pytest.mark.parametrize("width", [390, 1400])
+def test_long_names_of_rows_stand_whole_beside_their_bars(page: Page, reported: Results, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    rows = ["short", *(f"distilbert-base-multilingual-cased-without-{'the-' * 4}{last}" for last in "ab"), "x" * 50]
+    series = [Series("ner", [Mark(place, row, [row]) for place, row in enumerate(rows, 1)], bars=True)]
+    lost = f"lost against {rows[1]} (points)"
+    panel = Panel(rows[1], ChartAxis(lost), ChartAxis("row", "names", rows), series)
+    figure = draw(page, reported, Chart([panel]))
+    for place, text in ((".role-title-text", rows[1]), (".role-axis-title", lost)):
+        title = figure.locator(f"{place} text", has_text=rows[1])
+        box = title.bounding_box() or {}
+        assert title.text_content() == text
+        assert box["x"] + box["width"] <= width
+    labels = {each.text_content(): each.bounding_box() or {} for each in figure.locator(".role-axis-label text").all()}
+    end = 0.0
+    for bar, row in zip(figure.locator(".mark-rect path").all(), rows, strict=True):
+        box, label = bar.bounding_box() or {}, labels[row]
+        assert label["x"] > 0
+        assert label["x"] + label["width"] < box["x"]
+        assert abs(label["y"] + label["height"] / 2 - box["y"] - box["height"] / 2) < 4, "in the middle of its bar"
+        assert label["y"] >= end - 1, "below the one before"
+        end = label["y"] + label["height"]
+        assert figure.locator(".mark-rect path").last.evaluate("one => one.getBoundingClientRect().width") > width / 4
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_the_legend_turns_series_off(page: Page) -> None:
     figure = page.locator("#figure-learning-curves")
     figure.scroll_into_view_if_needed()

@@ -3,10 +3,12 @@
 A figure's picture and its chart are made from the same numbers; the picture is for papers and where no script runs.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from smelt.files import json_text
 from smelt.report.figures.style import GREY, PALETTE
 
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right"]
@@ -14,6 +16,8 @@ _DASHES = [[1, 0], [6, 3], [2, 2]]
 _HEIGHT = 230  # pixels; a row of categories takes 20
 _OVER_BARS = "#000000"  # the page draws it in its ink
 _BESIDE_MARKS, _BESIDE_NAMES = 14, 40  # pixels of an axis beyond its marks; a phone has room for no more
+_LINE, _LINE_HEIGHT = 22, 12  # letters and pixels of a line of a name on an axis
+_TITLE = 34  # letters of a line of the title of an axis or a panel
 _MANY = 40  # marks of a series from which they are drawn small
 
 
@@ -115,15 +119,20 @@ def with_deviation(mean: str, deviation: float, seeds: int) -> str:
 def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
     across = panel.y.kind == "names"
     return {
-        "title": {"text": panel.title, "anchor": "start", "limit": 400},
+        "title": {"text": _lines(panel.title, _TITLE), "anchor": "start"},
         "description": panel.title,
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "height": max(40, 20 * len(panel.y.names) * max(1, len(_bars(panel)) / 2)) if across else _HEIGHT,
+        "height": max(40, len(panel.y.names) * _row_height(panel)) if across else _HEIGHT,
         "data": {"values": [_row(one, mark, place) for place, one in enumerate(panel.series) for mark in one.marks]},
         "params": [{"name": "off", "value": []}],
         "layer": [*(_level(level, across) for level in panel.levels), *_layers(panel, names, across)],
     }
+
+
+def _row_height(panel: Panel) -> float:
+    lines = max((len(_lines(name)) for name in panel.y.names), default=1)
+    return max(10 * len(_bars(panel)), _LINE_HEIGHT * lines + 8)
 
 
 def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[str, Any]]:
@@ -209,13 +218,28 @@ def _bars(panel: Panel) -> list[str]:
     return list(dict.fromkeys(one.name for one in panel.series if one.bars))
 
 
+def _lines(name: str, longest: int = _LINE) -> list[str]:
+    """Return a name in lines for which a phone has room, broken after a sign between words where there is one."""
+    found = [""]
+    for part in re.findall(rf"[^-_/. ]{{0,{longest - 1}}}[-_/. ]|[^-_/. ]{{1,{longest}}}", name):
+        if len(found[-1] + part) > longest:
+            found.append("")
+        found[-1] += part
+    return found
+
+
 def _axis(axis: ChartAxis, across: bool, room: int = _BESIDE_MARKS, from_zero: bool = False) -> dict[str, Any]:
     shown: dict[str, Any] = {"aria": False, "labelOverlap": True} | ({"labelSeparation": 6} if across else {})
+    title = _lines(axis.title, _TITLE)
     if axis.kind == "names":
         names = list(axis.names)
+        if not across:
+            lines = f"{json_text({name: _lines(name) for name in names})}[datum.value]"
+            middle = {"expr": f"-{_LINE_HEIGHT / 2} * (length({lines}) - 1)"}
+            shown |= {"labelExpr": lines, "labelLineHeight": _LINE_HEIGHT, "labelOffset": middle}
         upright = across and (len(names) > 20 or any(len(name) > 4 for name in names))
-        shown |= {"labelAngle": -90 if upright else 0, "labelOverlap": False, "labelLimit": 160}
-        return {"title": axis.title, "sort": names, "scale": {"domain": names}, "axis": shown}
+        shown |= {"labelAngle": -90 if upright else 0, "labelOverlap": False, "labelLimit": 160 if across else 0}
+        return {"title": title, "sort": names, "scale": {"domain": names}, "axis": shown}
     if axis.kind == "log":
         short = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
         shown |= {"labelExpr": short, "tickCount": 5}
@@ -224,4 +248,4 @@ def _axis(axis: ChartAxis, across: bool, room: int = _BESIDE_MARKS, from_zero: b
     scale: dict[str, Any] = {"type": axis.kind, "nice": from_zero}
     scale |= {"zero": True} if from_zero else {"padding": room}
     scale |= {} if from_zero or axis.kind == "log" else {"zero": False}
-    return {"title": axis.title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}
+    return {"title": title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}

@@ -152,7 +152,7 @@ const panelsAbout = new WeakMap(); // a chart is long: it is not read again for 
 // A panel is about the task, language or model in its title, and marks in it stay whatever is chosen; a figure without a
 // panel is hidden as a whole.
 function filterPanels(figure) {
-  if (!panelsAbout.has(figure)) panelsAbout.set(figure, chartOf(figure).panels.map((panel) => namesIn(panel.title.text)));
+  if (!panelsAbout.has(figure)) panelsAbout.set(figure, chartOf(figure).panels.map((panel) => namesIn(panel.description)));
   const shown = panelsAbout.get(figure).map(isChosen);
   (figure.closest("details") ?? figure).hidden = !shown.some(Boolean);
   figure.querySelectorAll(".panel").forEach((box, place) => (box.hidden = !shown[place]));
