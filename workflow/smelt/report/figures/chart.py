@@ -17,7 +17,7 @@ _HEIGHT = 230  # pixels; a row of categories takes 20
 _OVER_BARS = "#000000"  # the page draws it in its ink
 _BESIDE_MARKS, _BESIDE_NAMES = 14, 40  # pixels of an axis beyond its marks; a phone has room for no more
 _LINE, _LINE_HEIGHT = 22, 12  # letters and pixels of a line of a name on an axis
-_TITLE = 34  # letters of a line of the title of an axis or a panel
+_TITLE, _AXIS_TITLE = 44, 34  # letters of a line of a panel's title, and of an axis's
 _MANY = 40  # marks of a series from which they are drawn small
 
 
@@ -230,7 +230,7 @@ def _lines(name: str, longest: int = _LINE) -> list[str]:
 
 def _axis(axis: ChartAxis, across: bool, room: int = _BESIDE_MARKS, from_zero: bool = False) -> dict[str, Any]:
     shown: dict[str, Any] = {"aria": False, "labelOverlap": True} | ({"labelSeparation": 6} if across else {})
-    title = _lines(axis.title, _TITLE)
+    title = _lines(axis.title, _AXIS_TITLE)
     if axis.kind == "names":
         names = list(axis.names)
         if not across:
