@@ -69,7 +69,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "page-large": writing,
     "compare-large": comparing,
     "slurm-2000-jobs": slurm_jobs.all_jobs,
-    "slurm-200-jobs": slurm_jobs.cost,
+    "slurm-60-jobs": slurm_jobs.cost,
     "corpus-20-kills": corpus_kills,
     "workflow-100-kills": workflow_kills,
     "resume-30-kills": kills,
